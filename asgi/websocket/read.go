@@ -1,0 +1,73 @@
+package websocket
+
+// Next takes bytes of p, which the peer sent, up to the end of the first event
+// in them, and returns that event; Event.N says how many bytes it took. The
+// caller calls again with the rest until there is none. Next never blocks; its
+// cost is linear in the bytes taken.
+//
+// p is unmasked in place, so it must be writable and must not be read by
+// anybody else; it is not retained. A message that lies whole in p is delivered
+// as a part of p, without a copy; one that comes in pieces is gathered in a
+// buffer of the machine.
+//
+// The error is an *Error: the peer broke a rule. It is final, nothing is
+// buffered any more, and every later call returns it again. The caller sends
+// Error.Code with AppendClose and drops the connection (RFC 6455 §7.1.7).
+//
+// After our own close Next still delivers what the peer sent before it saw our
+// close; the caller ignores messages and waits for Close.
+func (m *Machine) Next(p []byte) (Event, error) {
+	for n := 0; ; {
+		switch m.phase {
+		case phaseHeader:
+			if n == len(p) {
+				return Event{Kind: NeedData, N: n}, nil
+			}
+			n += m.readHeader(p[n:])
+		case phasePayload:
+			if n == len(p) && m.frame.remaining > 0 {
+				return Event{Kind: NeedData, N: n}, nil
+			}
+			rest := p[n:]
+			if int64(len(rest)) > m.frame.remaining {
+				rest = rest[:m.frame.remaining]
+			}
+			n += len(rest)
+			if event := m.readPayload(rest); event.Kind != NeedData {
+				event.N = n
+				return event, nil
+			}
+		case phaseClosed:
+			// RFC 6455 §1.4: after the peer's close its data is discarded.
+			return Event{Kind: Closed, N: len(p)}, nil
+		case phaseFailed:
+			return Event{}, m.failure
+		}
+	}
+}
+
+// readPayload takes the next bytes of the current frame's payload, all of p,
+// and returns the event that they complete, or one of kind NeedData.
+func (m *Machine) readPayload(p []byte) Event {
+	m.frame.key = unmask(p, m.frame.key)
+	m.frame.remaining -= int64(len(p))
+	whole := m.frame.remaining == 0
+	if whole {
+		m.phase = phaseHeader
+	}
+	if m.frame.op.isControl() {
+		return m.readControl(p, whole)
+	}
+	return m.readData(p, whole && m.frame.fin)
+}
+
+// fail ends reading for good and lets go of all that was buffered.
+func (m *Machine) fail(failure *Error) {
+	m.phase, m.failure = phaseFailed, failure
+	m.release()
+}
+
+// release drops the message and the control frame that were arriving.
+func (m *Machine) release() {
+	m.gathered, m.control, m.message = nil, nil, 0
+}
