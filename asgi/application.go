@@ -1,0 +1,131 @@
+package asgi
+
+import (
+	"context"
+	"time"
+)
+
+// Application is an application in coroutine form: straight-line code, called
+// once per scope. Its return ends the exchange, as [Exchange.End] does.
+//
+// ctx is cancelled, with ErrDisconnected as its cause, when the exchange is
+// over. [Await], [Sleep] and what is built on them suspend the application
+// when they are given ctx or a context derived from it.
+type Application func(ctx context.Context, scope *Scope, receive Receive, send Send) error
+
+// Receive returns the next receive event, which then belongs to the
+// application. It suspends until there is one or ctx is done; a receive that
+// ends with ctx's error has lost no event. Once the exchange is over it returns
+// the disconnect event, on this and every later call.
+//
+// Loop-owned: call only from its application's goroutine.
+type Receive func(ctx context.Context) (ReceiveEvent, error)
+
+// Send hands an event to the server, as [Exchange.Send] does; the event may be
+// reused when it returns. It suspends while the outbox is above its high
+// watermark, and fails with ErrDisconnected once the peer is gone. A send that
+// ends with ctx's error has sent nothing.
+//
+// Loop-owned: call only from its application's goroutine.
+type Send func(ctx context.Context, ev SendEvent) error
+
+// ApplicationMiddleware wraps an Application in another.
+type ApplicationMiddleware func(Application) Application
+
+// ChainApplication wraps app in the given middleware; the first is the
+// outermost.
+func ChainApplication(app Application, middleware ...ApplicationMiddleware) Application {
+	for i := len(middleware) - 1; i >= 0; i-- {
+		app = middleware[i](app)
+	}
+	return app
+}
+
+// Await calls start and suspends the application until done is called, with
+// whose arguments it returns: what `await` does for a future. done may be called
+// from any goroutine, once; start itself runs on the caller's goroutine and must
+// not block. Await returns early, with its cause, when ctx is done; what done
+// delivers then is dropped.
+//
+// Where ctx does not come from [Coroutine], Await blocks the goroutine instead.
+func Await[T any](ctx context.Context, start func(done func(T, error))) (T, error) {
+	c := coroutineOf(ctx)
+	if c == nil {
+		return await(ctx, start)
+	}
+	var (
+		result  T
+		failure error
+		settled bool
+	)
+	start(func(v T, err error) {
+		c.x.Post(func() {
+			if !settled {
+				result, failure, settled = v, err, true
+				c.wake()
+			}
+		})
+	})
+	for !settled {
+		if ctx.Err() != nil {
+			var zero T
+			return zero, context.Cause(ctx)
+		}
+		c.park(ctx, parkedAwait)
+	}
+	return result, failure
+}
+
+func await[T any](ctx context.Context, start func(done func(T, error))) (T, error) {
+	type outcome struct {
+		value T
+		err   error
+	}
+	outcomes := make(chan outcome, 1)
+	start(func(v T, err error) {
+		select {
+		case outcomes <- outcome{v, err}:
+		default:
+		}
+	})
+	select {
+	case o := <-outcomes:
+		return o.value, o.err
+	case <-ctx.Done():
+		var zero T
+		return zero, context.Cause(ctx)
+	}
+}
+
+// Sleep suspends the application for d, with the resolution of the loop's
+// timers. It returns early, with the cause, when ctx is done or the exchange is
+// over. Where ctx does not come from [Coroutine] it blocks the goroutine.
+func Sleep(ctx context.Context, d time.Duration) error {
+	c := coroutineOf(ctx)
+	if c == nil {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	elapsed := false
+	timer := c.x.AfterFunc(d, func() {
+		elapsed = true
+		c.wake()
+	})
+	defer timer.Stop()
+	for !elapsed {
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case c.gone != nil:
+			return ErrDisconnected
+		}
+		c.park(ctx, parkedAwait)
+	}
+	return nil
+}

@@ -1,0 +1,221 @@
+package asgi
+
+import (
+	"context"
+	"iter"
+	"runtime/debug"
+)
+
+// Coroutine runs app as a coroutine on the exchange's loop: about 3 KiB per
+// exchange for its stack, and a switch of some 40 ns where a goroutine would
+// need a channel. app must not block the loop: it waits in receive, send,
+// [Await] and [Sleep] only.
+//
+// Reading is never ahead of the application by more than one event.
+func Coroutine(app Application) Handler {
+	return HandlerFunc(func(scope *Scope, x Exchange) Receiver {
+		c := &coroutine{x: x}
+		c.ctx.owner = c
+		c.next, _ = iter.Pull(func(yield func(struct{}) bool) {
+			c.yield = yield
+			c.run(app, scope)
+		})
+		return c
+	})
+}
+
+// coroutine is the state between an Application and its Exchange. It is owned
+// by the loop, or by the application's goroutine while the loop has switched to
+// it; never both.
+type coroutine struct {
+	ctx   appContext
+	x     Exchange
+	next  func() (struct{}, bool) // the loop switches to the application
+	yield func(struct{}) bool     // the application switches to the loop
+
+	data   ReceiveEvent // delivered, not yet received; delivery is paused while it stands
+	drain  ReceiveEvent
+	gone   ReceiveEvent // the disconnect, from when it came
+	paused bool
+
+	running  bool // the loop has switched to the application
+	parked   parking
+	parks    uint // counts parks, so that a late wake-up finds its park over
+	afterEnd int  // receives of gone
+	finished bool
+	err      error // what the application returned
+}
+
+// parking is what a suspended application waits for.
+type parking uint8
+
+const (
+	parkedStart parking = iota
+	parkedReceive
+	parkedSend
+	parkedAwait
+)
+
+// maxReceivesAfterEnd ends an application that spins on the disconnect event:
+// on the loop it would hold every other connection.
+const maxReceivesAfterEnd = 1000
+
+func coroutineOf(ctx context.Context) *coroutine {
+	c, _ := ctx.Value(ownerKey{}).(*coroutine)
+	if c == nil || !c.x.Owned() || !c.running {
+		return nil
+	}
+	return c
+}
+
+// Receive takes an event from the engine, on the loop.
+func (c *coroutine) Receive(ev ReceiveEvent) {
+	if c.finished {
+		return
+	}
+	switch ev.(type) {
+	case *Writable:
+		if c.parked == parkedSend {
+			c.resume()
+		}
+	case *HTTPDisconnect, *WebSocketDisconnect:
+		c.gone = CloneReceive(ev)
+		c.ctx.end(ErrDisconnected)
+		c.resume()
+	case *Drain:
+		c.drain = CloneReceive(ev)
+		c.resumeReceive()
+	default:
+		c.data = CloneReceive(ev)
+		c.resumeReceive()
+		if c.data != nil && !c.finished {
+			c.paused = true
+			c.x.Pause()
+		}
+	}
+}
+
+func (c *coroutine) resumeReceive() {
+	if c.parked == parkedReceive || c.parked == parkedStart {
+		c.resume()
+	}
+}
+
+// wake resumes an application parked in Await or Sleep, on the loop.
+func (c *coroutine) wake() {
+	if c.parked == parkedAwait && !c.finished {
+		c.resume()
+	}
+}
+
+// resume switches to the application until it parks or ends.
+func (c *coroutine) resume() {
+	if c.running {
+		return // it will look before it parks
+	}
+	c.running = true
+	alive := c.step()
+	c.running = false
+	c.x.Adopt()
+	if !alive {
+		c.finished = true
+		c.ctx.end(ErrIncomplete)
+		c.x.End(c.err)
+	}
+}
+
+func (c *coroutine) step() (alive bool) {
+	// A Goexit arrives here as a panic (see run); it must not end the loop.
+	defer func() {
+		if r := recover(); r != nil {
+			c.err = &PanicError{Value: r, Stack: debug.Stack()}
+		}
+	}()
+	_, alive = c.next()
+	return alive
+}
+
+// run is the body of the coroutine, on its own goroutine.
+func (c *coroutine) run(app Application, scope *Scope) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		r := recover()
+		if r == nil {
+			panic(errGoexit) // iter.Pull would pass a Goexit on to the loop
+		}
+		c.err = &PanicError{Value: r, Stack: debug.Stack()}
+	}()
+	c.x.Adopt()
+	c.err = app(&c.ctx, scope, c.receive, c.send)
+	returned = true
+}
+
+// park suspends the application until the loop resumes it. The caller looks
+// again at what it waits for: a wake-up promises nothing.
+func (c *coroutine) park(ctx context.Context, why parking) {
+	c.parks++
+	if ctx != context.Context(&c.ctx) && ctx.Done() != nil {
+		turn := c.parks
+		stop := context.AfterFunc(ctx, func() {
+			c.x.Post(func() {
+				if c.parks == turn && !c.finished {
+					c.resume()
+				}
+			})
+		})
+		defer stop()
+	}
+	c.parked = why
+	c.yield(struct{}{})
+	c.x.Adopt()
+}
+
+func (c *coroutine) receive(ctx context.Context) (ReceiveEvent, error) {
+	if !c.x.Owned() || !c.running {
+		return nil, ErrForeignGoroutine
+	}
+	for {
+		if ev := c.take(); ev != nil {
+			return ev, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		c.park(ctx, parkedReceive)
+	}
+}
+
+func (c *coroutine) take() (ev ReceiveEvent) {
+	switch {
+	case c.data != nil:
+		ev, c.data = c.data, nil
+		if c.paused {
+			c.paused = false
+			c.x.Resume()
+		}
+	case c.drain != nil:
+		ev, c.drain = c.drain, nil
+	case c.gone != nil:
+		ev = c.gone
+		if c.afterEnd++; c.afterEnd > maxReceivesAfterEnd {
+			panic("asgi: application receives on and on after the disconnect")
+		}
+	}
+	return ev
+}
+
+func (c *coroutine) send(ctx context.Context, ev SendEvent) error {
+	if !c.x.Owned() || !c.running {
+		return ErrForeignGoroutine
+	}
+	for c.x.Congested() && c.gone == nil {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		c.park(ctx, parkedSend)
+	}
+	return c.x.Send(ev)
+}

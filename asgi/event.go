@@ -1,0 +1,52 @@
+package asgi
+
+// Event is one ASGI message. Events are passed as pointers to message structs;
+// the set is sealed.
+type Event interface {
+	// EventType is the message's type in the specification, such as
+	// "http.response.start".
+	EventType() string
+
+	// Clone returns a deep copy that shares nothing with the event.
+	clone() Event
+}
+
+// ReceiveEvent is an event from the server to the application.
+type ReceiveEvent interface {
+	Event
+	receiveSymbol() symbol
+}
+
+// SendEvent is an event from the application to the server. An engine retains
+// neither the event nor what it points to beyond Send, and does not change it:
+// a constant response may be one event that all requests share.
+type SendEvent interface {
+	Event
+	sendSymbol() symbol
+}
+
+// CloneReceive returns a deep copy of ev, for code that keeps an event beyond
+// the call that delivered it.
+func CloneReceive(ev ReceiveEvent) ReceiveEvent { return ev.clone().(ReceiveEvent) }
+
+// CloneSend returns a deep copy of ev, for code that passes an event to another
+// goroutine.
+func CloneSend(ev SendEvent) SendEvent { return ev.clone().(SendEvent) }
+
+// Size returns the payload bytes of an event, the unit of bounds on queues.
+func Size(ev Event) int {
+	switch e := ev.(type) {
+	case *HTTPRequest:
+		return len(e.Body)
+	case *HTTPResponseBody:
+		return len(e.Body)
+	case *WebSocketReceive:
+		return len(e.Data)
+	case *WebSocketSend:
+		return len(e.Data)
+	case *WebSocketDenialBody:
+		return len(e.Body)
+	default:
+		return 0
+	}
+}

@@ -1,0 +1,86 @@
+package asgi
+
+import (
+	"context"
+	"sync"
+)
+
+// Goroutine makes a Handler of an application that may block. It runs on one
+// task of run for the whole of its exchange; the loop only passes messages.
+// receive and send may be called from any goroutine. What is wrong with an
+// event beyond its order is reported by a later send, or as the exchange ends.
+func Goroutine(app Application, run Runner) Handler {
+	return HandlerFunc(func(scope *Scope, x Exchange) Receiver {
+		g := &threaded{}
+		g.relay.x, g.relay.order = x, NewOrder(scope.Type)
+		g.inbox.x = x
+		g.ctx.owner = g
+		g.arrived.L = &g.waiting
+		err := run.start(func() {
+			var result error
+			if err := call(func() { result = app(&g.ctx, scope, g.receive, g.send) }); err != nil {
+				result = err
+			}
+			g.ctx.end(ErrIncomplete)
+			g.end(result)
+		})
+		if err != nil {
+			g.end(err)
+		}
+		return g
+	})
+}
+
+// threaded is an application on a goroutine of its own.
+type threaded struct {
+	relay
+	inbox inbox
+	ctx   appContext
+
+	waiting sync.Mutex
+	arrived sync.Cond
+	gone    ReceiveEvent // guarded by waiting
+}
+
+// Receive takes an event from the engine, on the loop.
+func (g *threaded) Receive(ev ReceiveEvent) {
+	g.observe(ev)
+	g.waiting.Lock()
+	defer g.waiting.Unlock()
+	switch ev.(type) {
+	case *Writable:
+		return
+	case *HTTPDisconnect, *WebSocketDisconnect:
+		g.gone = CloneReceive(ev)
+		g.ctx.end(ErrDisconnected)
+	default:
+		g.inbox.put(item{ev: CloneReceive(ev)})
+	}
+	g.arrived.Broadcast()
+}
+
+func (g *threaded) receive(ctx context.Context) (ReceiveEvent, error) {
+	g.waiting.Lock()
+	defer g.waiting.Unlock()
+	if ctx != context.Context(&g.ctx) && ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, func() {
+			g.waiting.Lock()
+			defer g.waiting.Unlock()
+			g.arrived.Broadcast()
+		})
+		defer stop()
+	}
+	for {
+		if it, ok := g.inbox.get(); ok {
+			g.inbox.drop()
+			return it.ev, nil
+		}
+		if g.gone != nil {
+			return g.gone, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		g.arrived.Wait()
+	}
+}

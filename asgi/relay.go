@@ -1,0 +1,177 @@
+package asgi
+
+import (
+	"context"
+	"runtime/debug"
+	"sync"
+)
+
+// Runner starts tasks for code that blocks, for example on the workers of an
+// executor. It must not block; an error says that the task will not run, and
+// ends the exchange it was for. A nil Runner starts a goroutine for each task.
+type Runner func(task func()) error
+
+func (r Runner) start(task func()) error {
+	if r == nil {
+		go task() // ends with its mailbox empty (Serial) or its application returned (Goroutine)
+		return nil
+	}
+	return r(task)
+}
+
+// Bounds of what may wait between a loop and code that runs off it. A loop's
+// side is paused, an application's side blocks, until there is room again.
+const (
+	maxRelayEvents = 256
+	maxRelayBytes  = 64 << 10
+)
+
+// relay carries send events from any goroutine to an exchange's loop: many
+// events, one post.
+//
+// Safe for concurrent use.
+type relay struct {
+	x Exchange
+
+	mu        sync.Mutex
+	order     Order
+	out       []SendEvent
+	outBytes  int
+	posted    bool          // a flush is on its way to the loop
+	congested bool          // as of the last flush
+	gone      bool          // the peer is gone
+	ended     bool          // End was called
+	failure   error         // of an event that was refused on the loop; sticky
+	changed   chan struct{} // closed when a blocked send may look again; nil while nobody waits
+}
+
+func (r *relay) send(ctx context.Context, ev SendEvent) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for {
+		switch {
+		case r.failure != nil:
+			return r.failure
+		case r.order.Complete() || r.ended:
+			return nil
+		case r.gone:
+			return ErrDisconnected
+		}
+		if !r.congested && r.outBytes < maxRelayBytes && len(r.out) < maxRelayEvents {
+			break
+		}
+		if err := r.wait(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.order.Send(ev); err != nil {
+		return err
+	}
+	r.out = append(r.out, CloneSend(ev))
+	r.outBytes += Size(ev)
+	return r.post()
+}
+
+// wait blocks, with the lock released, until something changed or ctx is done.
+func (r *relay) wait(ctx context.Context) error {
+	if r.changed == nil {
+		r.changed = make(chan struct{})
+	}
+	changed := r.changed
+	r.mu.Unlock()
+	defer r.mu.Lock()
+	select {
+	case <-changed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *relay) signal() {
+	if r.changed != nil {
+		close(r.changed)
+		r.changed = nil
+	}
+}
+
+func (r *relay) post() error {
+	if r.posted {
+		return nil
+	}
+	r.posted = true
+	if !r.x.Post(r.flush) {
+		r.gone = true
+		return errLoopStopped
+	}
+	return nil
+}
+
+// flush hands everything that waits to the exchange, on its loop.
+func (r *relay) flush() {
+	r.mu.Lock()
+	out := r.out
+	r.out, r.outBytes, r.posted = nil, 0, false
+	r.mu.Unlock()
+
+	var failure error
+	for _, ev := range out {
+		if failure = r.x.Send(ev); failure != nil {
+			break
+		}
+	}
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case failure == ErrDisconnected:
+		r.gone = true
+	case failure != nil:
+		r.failure = failure
+	}
+	r.congested = r.x.Congested()
+	r.signal()
+}
+
+// observe notes what an event of the engine means for senders, on the loop.
+func (r *relay) observe(ev ReceiveEvent) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch ev.(type) {
+	case *Writable:
+		r.congested = false
+	case *HTTPDisconnect, *WebSocketDisconnect:
+		r.gone = true
+	default:
+		return
+	}
+	r.signal()
+}
+
+// end ends the exchange once everything sent before has reached it.
+func (r *relay) end(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return
+	}
+	r.ended = true
+	r.x.Post(func() {
+		r.flush()
+		if err == nil {
+			err = r.failure
+		}
+		r.x.End(err)
+	})
+}
+
+// call runs fn and turns a panic into an error.
+func call(fn func()) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	fn()
+	return nil
+}
