@@ -11,7 +11,8 @@ import (
 // need a channel. app must not block the loop: it waits in receive, send,
 // [Await] and [Sleep] only.
 //
-// Reading is never ahead of the application by more than one event.
+// It starts at once, before the request's body has come. Delivery is never ahead
+// of it by more than one event.
 func Coroutine(app Application) Handler {
 	return HandlerFunc(func(scope *Scope, x Exchange) Receiver {
 		c := &coroutine{x: x}
@@ -20,6 +21,9 @@ func Coroutine(app Application) Handler {
 			c.yield = yield
 			c.run(app, scope)
 		})
+		c.paused = true // nothing is read before the application asks (Expect: 100-continue)
+		x.Pause()
+		c.resume()
 		return c
 	})
 }
@@ -33,10 +37,10 @@ type coroutine struct {
 	next  func() (struct{}, bool) // the loop switches to the application
 	yield func(struct{}) bool     // the application switches to the loop
 
-	data   ReceiveEvent // delivered, not yet received; delivery is paused while it stands
+	data   ReceiveEvent // delivered, not yet received
 	drain  ReceiveEvent
 	gone   ReceiveEvent // the disconnect, from when it came
-	paused bool
+	paused bool         // delivery stands still until the application receives
 
 	running  bool // the loop has switched to the application
 	parked   parking
@@ -50,8 +54,7 @@ type coroutine struct {
 type parking uint8
 
 const (
-	parkedStart parking = iota
-	parkedReceive
+	parkedReceive parking = iota
 	parkedSend
 	parkedAwait
 )
@@ -96,7 +99,7 @@ func (c *coroutine) Receive(ev ReceiveEvent) {
 }
 
 func (c *coroutine) resumeReceive() {
-	if c.parked == parkedReceive || c.parked == parkedStart {
+	if c.parked == parkedReceive {
 		c.resume()
 	}
 }
@@ -184,6 +187,10 @@ func (c *coroutine) receive(ctx context.Context) (ReceiveEvent, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		if c.paused {
+			c.paused = false
+			c.x.Resume()
+		}
 		c.park(ctx, parkedReceive)
 	}
 }
@@ -192,10 +199,6 @@ func (c *coroutine) take() (ev ReceiveEvent) {
 	switch {
 	case c.data != nil:
 		ev, c.data = c.data, nil
-		if c.paused {
-			c.paused = false
-			c.x.Resume()
-		}
 	case c.drain != nil:
 		ev, c.drain = c.drain, nil
 	case c.gone != nil:

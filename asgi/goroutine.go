@@ -16,6 +16,9 @@ func Goroutine(app Application, run Runner) Handler {
 		g.inbox.x = x
 		g.ctx.owner = g
 		g.arrived.L = &g.waiting
+		if _, expects := scope.Header("expect"); expects {
+			g.inbox.hold() // until the first receive: the client waits for 100 (Continue)
+		}
 		err := run.start(func() {
 			var result error
 			if err := call(func() { result = app(&g.ctx, scope, g.receive, g.send) }); err != nil {
@@ -81,6 +84,7 @@ func (g *threaded) receive(ctx context.Context) (ReceiveEvent, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		g.inbox.release()
 		g.arrived.Wait()
 	}
 }

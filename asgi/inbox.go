@@ -81,8 +81,10 @@ func (b *inbox) release() { b.setHeld(false) }
 func (b *inbox) setHeld(held bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.held = held
-	b.apply()
+	if b.held != held {
+		b.held = held
+		b.apply()
+	}
 }
 
 // apply tells the exchange whether to deliver: at once on its loop, so that one
