@@ -160,7 +160,8 @@ func (h *Head) judgeCoding() *Error {
 
 // validAuthority reports whether a is host [ ":" port ] (RFC 9110 §7.2), without
 // userinfo. The host may be a registered name, an IPv4 address or an IPv6
-// address in brackets; the future IP literals of RFC 3986 have no user.
+// address in brackets. What else RFC 3986 §3.2.2 has, percent-encoded names and
+// IP literals of the future, has no use in HTTP and many interpretations.
 func validAuthority(a []byte) bool {
 	host, port := a, []byte(nil)
 	if a[0] == '[' {
@@ -175,21 +176,7 @@ func validAuthority(a []byte) bool {
 	if len(port) > 0 && (port[0] != ':' || !all(port[1:], isDigit)) {
 		return false
 	}
-	return len(host) > 0 && (host[0] == '[' || validName(host))
-}
-
-// validName reports whether name is a reg-name (RFC 3986 §3.2.2).
-func validName(name []byte) bool {
-	for i := 0; i < len(name); i++ {
-		if octets[name[i]]&isHost != 0 {
-			continue
-		}
-		if !escapeAt(name, i) {
-			return false
-		}
-		i += 2
-	}
-	return true
+	return len(host) > 0 && (host[0] == '[' || all(host, isHost))
 }
 
 // validIPv6 reports whether a is an IPv6address (RFC 3986 §3.2.2): eight groups
@@ -201,13 +188,18 @@ func validIPv6(a []byte) bool {
 		elided = true
 		a = a[2:]
 	}
+groups:
 	for len(a) > 0 {
 		n := 0
 		for n < len(a) && octets[a[n]]&isHex != 0 {
 			n++
 		}
 		if n < len(a) && a[n] == '.' {
-			return validIPv4(a) && (groups == 6 || elided && groups < 6)
+			if !validIPv4(a) {
+				return false
+			}
+			groups += 2
+			break groups
 		}
 		if n == 0 || n > 4 {
 			return false
@@ -227,7 +219,10 @@ func validIPv6(a []byte) bool {
 			a = a[1:]
 		}
 	}
-	return groups == 8 || elided && groups < 8
+	if elided {
+		return groups < 8
+	}
+	return groups == 8
 }
 
 // validIPv4 reports whether a is four decimal octets without leading zeros.

@@ -196,16 +196,16 @@ func (m *Machine) InRequest() bool {
 	return m.draining() || m.out != outIdle && m.out != outDone
 }
 
-// BodyDone reports whether no octet of the request body is outstanding. With
-// Content-Length it turns true with the last Body event, before End.
+// BodyDone reports whether no octet of the request body is still to be read.
+// With Content-Length it turns true with the last Body event, before End.
 func (m *Machine) BodyDone() bool {
 	switch m.in {
 	case inLength:
 		return m.remaining == 0
-	case inHead, inEnd, inDone, inSwitched:
-		return true
+	case inChunkLine, inChunkData, inChunkCR, inChunkLF, inTrailer, inFailed:
+		return false
 	}
-	return false
+	return true
 }
 
 // ResponseDone reports whether no response is owed: the last one is complete,

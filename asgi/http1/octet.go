@@ -10,8 +10,8 @@ import (
 const (
 	isToken  = 1 << iota // tchar: RFC 9110 §5.6.2
 	isValue              // field-content with HTAB and SP: RFC 9110 §5.5
-	isTarget             // what a request target may hold, see targetOctet
-	isHost               // unreserved or sub-delim but comma: RFC 3986 §3.2.2
+	isTarget             // what a request target may hold, see classify
+	isHost               // what a host name may hold, see classify
 	isHex
 	isDigit
 )
@@ -39,7 +39,7 @@ func classify() (class, low [256]byte) {
 		if c > ' ' && c != 0x7f && c != '#' {
 			class[i] |= isTarget
 		}
-		// A comma is a legal sub-delim; here it is what a proxy that merged
+		// Unreserved or sub-delim: RFC 3986 §3.2.2. A comma is a legal sub-delim; here it is what a proxy that merged
 		// two Host fields leaves behind.
 		if letter || digit || bytes.IndexByte([]byte("-._~!$&'()*+;="), c) >= 0 {
 			class[i] |= isHost
