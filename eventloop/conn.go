@@ -1,0 +1,164 @@
+package eventloop
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Conn is what a [Protocol] sees of its connection. A layer such as TLS is a
+// Protocol towards the socket and a Conn towards the protocol inside it.
+//
+// No method blocks and none calls back into a Protocol. After Close, Abort or
+// Closed every method is a no-op, except that the addresses, Now, Loop and
+// Buffered stay readable.
+//
+// Loop-owned: call only from its event loop, except Post, Loop and RemoteAddr.
+type Conn interface {
+	// Write copies p into the outbox, which leaves in one system call at the
+	// end of the loop turn, or earlier when more than 64 KiB wait. A p of 16 KiB
+	// or more is handed to the kernel at once, together with what waits, and
+	// only what the kernel does not take is copied. p is not retained.
+	//
+	// When more than Config.OutboxBytes wait already, p is dropped and the conn
+	// ends with [ErrOutboxFull] at the end of the turn. One write of 16 KiB or
+	// more does not count against small writes after it, so that a frame may
+	// always be finished: an outbox holds at most Config.OutboxBytes, one
+	// large write and one small one.
+	Write(p []byte)
+
+	// Reserve returns an empty slice with room for at least n bytes that lies
+	// in the outbox itself: append to it and hand the result to Commit. The
+	// room may be overrun, at the price of a copy. It is valid until the next
+	// call of any other method of the conn; without a Commit nothing happens.
+	//
+	//	c.Commit(machine.AppendFrame(c.Reserve(len(p)+16), p))
+	Reserve(n int) []byte
+
+	// Commit writes p as Write does, without a copy if p is what Reserve
+	// returned, appended to within its room.
+	Commit(p []byte)
+
+	// Buffered is the number of bytes accepted and not yet taken by the
+	// kernel.
+	Buffered() int
+
+	// PauseRead stops the delivery of Data and EOF from the next call on,
+	// until ResumeRead. A reset or a full hang-up is reported all the same.
+	// Idempotent.
+	PauseRead()
+
+	// ResumeRead ends a pause; what has arrived is delivered in the next turn.
+	// Idempotent.
+	ResumeRead()
+
+	// Schedule has [Protocol.Turn] called once at the end of this turn, before
+	// the outbox is flushed. Idempotent; from within Turn it means the next turn.
+	Schedule()
+
+	// SetDeadline has [Protocol.Deadline] called once, at t or up to 9 ms
+	// after it. There is one deadline per conn: a new one replaces it, the zero
+	// time clears it. Moving a deadline later is a store, so it may be done for
+	// every message.
+	SetDeadline(t time.Time)
+
+	// Now is the time at which this turn began.
+	Now() time.Time
+
+	// AfterFunc calls fn on the loop, once, after d or up to 9 ms later. The
+	// timer is stopped when the conn ends: fn never runs after Closed.
+	AfterFunc(d time.Duration, fn func()) *Timer
+
+	// CloseWrite sends the end of the stream after what the outbox holds;
+	// reading goes on. Once the peer has ended its stream too, the conn ends
+	// with Closed(nil).
+	CloseWrite()
+
+	// Close ends the conn in good order: the outbox is flushed (at most
+	// Config.CloseTimeout), the end of the stream is sent, input is read and
+	// thrown away until the peer ends its stream too (at most
+	// Config.LingerTimeout and Config.LingerBytes), so that no reset destroys
+	// what the peer has not read yet, and the socket is closed. The Protocol is
+	// told nothing more but Closed.
+	// https://www.rfc-editor.org/rfc/rfc9112.html#section-9.6
+	Close()
+
+	// Abort drops the conn at the end of this turn. What waits is thrown away
+	// and the peer sees a reset, so that it cannot take a truncated stream for
+	// a whole one.
+	Abort()
+
+	// Post runs fn on the conn's loop, in a later turn and after everything
+	// posted to that loop before it. It reports false, and drops fn, if the loop
+	// has stopped or Config.MailboxTasks wait. fn is dropped too if the conn has
+	// ended by then. Safe for concurrent use.
+	Post(fn func()) bool
+
+	// Loop is the loop that owns the conn. Safe for concurrent use.
+	Loop() *Loop
+
+	// LocalAddr is the near end. It may cost a system call.
+	LocalAddr() Addr
+
+	// RemoteAddr is the far end as it was when the conn was accepted; the zero
+	// Addr for a Unix socket. Safe for concurrent use.
+	RemoteAddr() Addr
+}
+
+// Protocol is what a conn delivers to. Every method runs on the conn's loop,
+// never within another call to the same Protocol and never within a call of a
+// [Conn] method. A method that panics costs its own conn only.
+//
+// Loop-owned: called only from its event loop.
+type Protocol interface {
+	// Data delivers bytes that were read. p belongs to the loop: it may be
+	// written to, and is valid only during the call.
+	Data(p []byte)
+
+	// EOF tells, at most once and after all data, that the peer has ended its
+	// stream. Writing goes on; whoever has nothing more to write calls Close.
+	EOF()
+
+	// Turn follows [Conn.Schedule].
+	Turn()
+
+	// Drained tells that the outbox fell to the low watermark after it had
+	// risen above the high one.
+	Drained()
+
+	// Deadline tells that the deadline set last has passed; it is cleared.
+	Deadline()
+
+	// Closed is the last call, exactly once. err is nil after an orderly close
+	// of ours, and otherwise says why: [ErrAborted], [ErrReset],
+	// [ErrWriteTimeout], [ErrOutboxFull], [ErrShutdown] or a [*PanicError].
+	Closed(err error)
+}
+
+// Addr is one end of a conn or a listener: an IP address with a port, or the
+// path of a Unix socket (a leading @ means the abstract namespace). The zero
+// Addr is an unnamed end. It is a net.Addr.
+//
+// Safe for concurrent use: immutable.
+type Addr struct {
+	AddrPort netip.AddrPort
+	Path     string
+}
+
+// Network is "unix" for a path and "tcp" otherwise.
+func (a Addr) Network() string {
+	if a.Path != "" {
+		return "unix"
+	}
+	return "tcp"
+}
+
+// String is the path, or host:port; empty for the zero Addr.
+func (a Addr) String() string {
+	switch {
+	case a.Path != "":
+		return a.Path
+	case a.AddrPort.IsValid():
+		return a.AddrPort.String()
+	}
+	return ""
+}

@@ -1,0 +1,70 @@
+// Package eventloop is a reactor: a few event loops that own many sockets,
+// deliver what arrives to a [Protocol], and send what it writes to its [Conn].
+// It knows bytes and no protocol. It stands on the public poller of gnet
+// (github.com/panjf2000/gnet/v2/pkg/netpoll), epoll on Linux and kqueue
+// elsewhere; accepting, reading, writing, timers and closing are its own.
+//
+//	group, err := eventloop.New(eventloop.Config{Open: func(c eventloop.Conn) eventloop.Protocol { ... }})
+//	addr, err := group.Listen("tcp", "127.0.0.1:0")
+//	group.Start()
+//	...
+//	err = group.Shutdown(ctx)
+//
+// # One iteration
+//
+// A loop goes round like this. Each of steps 3, 4 and 5 is one turn per report:
+// it reads the clock once, and what it says is [Conn.Now] until the turn ends.
+//
+//  1. Ask the poller which descriptors have news: without waiting if the last
+//     round brought any, else until one has.
+//  2. Take the reports one by one.
+//  3. A conn: flush if it is writable again, and make the Drained call this
+//     leads to. Read and call Data until a read comes back short, or the conn
+//     has read its share (Config.ReadBytesPerTurn) and goes to the ready list.
+//     Call Turn if it asked for it. Flush its outbox with one write.
+//  4. The waker: run posted functions (at most 512). Serve the head of the
+//     ready list (at most 16 conns). Call Turn for every conn that asked for it.
+//     Flush every conn that was written to, once each.
+//  5. The alarm: call what is due in the timing wheel (at most 1024). Turns and
+//     flushes as in step 4.
+//  6. After each turn: close the conns that ended in it and call Closed. Trigger
+//     the waker if a conn other than the one of step 3 was written to, or if
+//     anything is left to do. Set the alarm if the next timer is sooner.
+//
+// So a conn that answers what it reads costs one read and one write. Publishing
+// to many conns costs each of them one write, however often it was published to
+// in between.
+//
+// # Readiness
+//
+// A conn is registered once, edge-triggered for both directions. Pausing is not
+// reading; an edge that comes meanwhile is remembered. That the kernel takes
+// bytes again is the other edge. Reports may be stale, since a descriptor is
+// reused as soon as it was closed: one for a wrong conn costs a read attempt.
+//
+// # Limits
+//
+// Everything that waits has a bound in [Config] with a default: conns, outbox,
+// bytes per turn, posted functions, how long a peer may take. The exception is
+// what a protocol writes above its high watermark in spite of Drained: it is
+// cut off at Config.OutboxBytes.
+//
+// # Concurrency
+//
+// All state of a conn is owned by the goroutine of its loop. There is one door
+// for everybody else, Post. Tests can have this checked ([AssertOwnership]).
+//
+// # Terminology
+//
+// A turn is one step of a loop as above. The outbox holds the bytes of a conn
+// that wait for the kernel; above its high watermark the sender should stop
+// until it has fallen to the low one. To close is to finish in good order, to
+// abort is to drop. To linger is to read and throw away input after our end of
+// stream, so that no reset destroys what the peer has not read yet.
+//
+// # Testing
+//
+// Package looptest runs conns on a scripted kernel and clock. Since only the
+// system calls are replaced, a protocol that passes there meets the same
+// behaviour on real sockets.
+package eventloop

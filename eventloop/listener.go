@@ -1,0 +1,164 @@
+package eventloop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// ListenConfig says where to listen, and what serves the conns.
+//
+// Not safe for concurrent use.
+type ListenConfig struct {
+	// Network is "tcp", "tcp4", "tcp6" or "unix". Default: "tcp".
+	Network string
+	// Address is host:port, with an empty host for all addresses, or the path
+	// of a Unix socket; a leading @ means the abstract namespace of Linux.
+	Address string
+	// Listener is one that exists already, such as an inherited one; Network
+	// and Address are ignored. The group takes it over and closes it.
+	Listener net.Listener
+	// Open makes the protocols. Default: Config.Open.
+	Open func(Conn) Protocol
+}
+
+// listener is one listening socket. The acceptor owns it once it was added.
+type listener struct {
+	fd      int
+	addr    Addr
+	open    func(Conn) Protocol
+	socket  os.FileInfo // the Unix socket file that we made; nil if none
+	pending bool        // connections may wait
+}
+
+// listen opens the socket that c describes.
+func (c ListenConfig) listen() (*listener, error) {
+	ln := c.Listener
+	var made bool
+	if ln == nil {
+		network := c.Network
+		if network == "" {
+			network = "tcp"
+		}
+		if made = network == "unix" && c.Address != "" && c.Address[0] != '@'; made {
+			if err := removeStale(c.Address); err != nil {
+				return nil, err
+			}
+		}
+		var config net.ListenConfig
+		config.SetMultipathTCP(false) // its sockets are slower, and nobody here asks for paths
+		var err error
+		if ln, err = config.Listen(context.Background(), network, c.Address); err != nil {
+			return nil, fmt.Errorf("eventloop: %w", err)
+		}
+	}
+	return adopt(ln, c.Open, made)
+}
+
+// adopt takes the socket out of ln, so that the runtime's poller lets go of it.
+func adopt(ln net.Listener, open func(Conn) Protocol, made bool) (*listener, error) {
+	addr, err := listenAddr(ln.Addr())
+	if u, ok := ln.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false)
+	}
+	fd := -1
+	if err == nil {
+		fd, err = duplicate(ln)
+	}
+	if closeErr := ln.Close(); err == nil && closeErr != nil {
+		_ = unix.Close(fd)
+		err = closeErr
+	}
+	if err != nil {
+		return nil, fmt.Errorf("eventloop: take over %T: %w", ln, err)
+	}
+	_ = unix.SetNonblock(fd, true)
+	if addr.Path == "" {
+		// Accepted sockets inherit these.
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+		setKeepAlive(fd)
+	}
+	l := &listener{fd: fd, addr: addr, open: open, pending: true}
+	if made {
+		l.socket, _ = os.Lstat(addr.Path)
+	}
+	return l, nil
+}
+
+// duplicate returns a second descriptor for the socket of ln.
+func duplicate(ln net.Listener) (int, error) {
+	holder, ok := ln.(syscall.Conn)
+	if !ok {
+		return -1, errors.ErrUnsupported
+	}
+	raw, err := holder.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	fd, dupErr := -1, error(nil)
+	err = raw.Control(func(original uintptr) {
+		fd, dupErr = unix.FcntlInt(original, unix.F_DUPFD_CLOEXEC, 0)
+	})
+	return fd, errors.Join(err, dupErr)
+}
+
+func listenAddr(a net.Addr) (Addr, error) {
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		at := a.AddrPort()
+		return Addr{AddrPort: netip.AddrPortFrom(at.Addr().Unmap(), at.Port())}, nil
+	case *net.UnixAddr:
+		if a.Net == "unix" {
+			return Addr{Path: a.Name}, nil
+		}
+	}
+	return Addr{}, errors.ErrUnsupported
+}
+
+// removeStale removes the socket file that a process left which is gone. It
+// touches nothing else: a file, a directory, or a socket that somebody listens
+// on stays, and listening fails.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("eventloop: %w", err)
+	}
+	inUse := func(why error) error {
+		return fmt.Errorf("eventloop: %w", &net.OpError{Op: "listen", Net: "unix",
+			Addr: &net.UnixAddr{Name: path, Net: "unix"}, Err: why})
+	}
+	if info.Mode()&os.ModeSocket == 0 {
+		return inUse(errors.New("file exists and is not a socket"))
+	}
+	conn, err := net.Dial("unix", path)
+	if err == nil {
+		_ = conn.Close()
+		return inUse(unix.EADDRINUSE)
+	}
+	if !errors.Is(err, unix.ECONNREFUSED) {
+		return inUse(unix.EADDRINUSE)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("eventloop: %w", err)
+	}
+	return nil
+}
+
+// close stops listening and removes the socket file, if it is still ours.
+func (l *listener) close() {
+	if l.socket != nil {
+		if now, err := os.Lstat(l.addr.Path); err == nil && os.SameFile(now, l.socket) {
+			_ = os.Remove(l.addr.Path)
+		}
+	}
+	_ = unix.Close(l.fd)
+}

@@ -1,0 +1,254 @@
+package eventloop
+
+import (
+	"math"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/gale-server/gale/eventloop/internal/kernel"
+)
+
+// What one turn may do of each kind, so that no kind starves another. What is
+// left is served in the next turn, after the poller was asked again.
+const (
+	tasksPerTurn  = 512
+	readyPerTurn  = 16 // conns, each reading at most Config.ReadBytesPerTurn
+	timersPerTurn = 1024
+)
+
+// readBufferBytes is the size of a loop's read buffer: one system call takes
+// what a client sends in a burst, and a short read is the usual case.
+const readBufferBytes = 64 << 10
+
+// Loop is one event loop. All state of its conns is owned by the goroutine that
+// runs it; [Loop.Post] and [Conn.Post] are the doors for everybody else.
+//
+// Loop-owned: call only from its event loop, except Post and Index.
+type Loop struct {
+	index  int
+	group  *Group
+	config *Config
+	kernel kernel.Kernel
+	table  *table
+
+	base    time.Time     // when the loop was made
+	now     time.Time     // when this turn began
+	elapsed time.Duration // now less base
+
+	wheel   wheel
+	armed   int64 // tick the kernel's timer is set to; never if it is not
+	buffers buffers
+	input   []byte    // every read goes here
+	iov     [2][]byte // scratch for large writes
+
+	mailbox mailbox
+	current *socket   // the conn whose event is handled; flushed at its end
+	touched []*socket // conns with a turn, output or a close to be seen to
+	spare   []*socket // the array touched had before
+	ready   []*socket // conns with input left, or due a Drained; round robin
+	dying   []*socket // conns to be closed at the end of this turn
+
+	conns    atomic.Int64  // handed over and not yet closed
+	woken    atomic.Bool   // a wake turn is under way
+	began    atomic.Int64  // elapsed at the start of the turn; zero between turns
+	owner    atomic.Uint64 // goroutine.ID of whoever runs the loop
+	draining bool
+	stopping bool
+	empty    chan struct{} // closed when draining and without conns
+}
+
+func newLoop(index int, group *Group, config *Config, k kernel.Kernel, t *table) *Loop {
+	l := &Loop{
+		index: index, group: group, config: config, kernel: k, table: t,
+		base: k.Now(), armed: never, input: make([]byte, readBufferBytes), empty: make(chan struct{}),
+	}
+	l.now = l.base
+	l.mailbox.limit = config.MailboxTasks
+	l.mailbox.wake = l.wake
+	return l
+}
+
+// Post runs fn on the loop, in a later turn, in the order of posting. It
+// reports false, and drops fn, if the loop has stopped or Config.MailboxTasks
+// wait. Safe for concurrent use.
+func (l *Loop) Post(fn func()) bool { return l.mailbox.post(task{fn: fn}) }
+
+// Index is the loop's number within its group, from zero. Safe for concurrent
+// use.
+func (l *Loop) Index() int { return l.index }
+
+// Now is the time at which this turn began.
+func (l *Loop) Now() time.Time { return l.now }
+
+// AfterFunc calls fn on the loop, once, after d or up to 9 ms later. A timer
+// that is running when the loop stops does not fire.
+func (l *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
+	l.assertOwner()
+	return l.newTimer(nil, d, fn)
+}
+
+// beginTurn reads the clock, the only place that does.
+func (l *Loop) beginTurn() {
+	l.Adopt()
+	l.now = l.kernel.Now()
+	l.elapsed = max(l.elapsed, l.now.Sub(l.base))
+	l.began.Store(int64(l.elapsed) | 1)
+}
+
+// endTurn follows a turn of any kind.
+func (l *Loop) endTurn() {
+	l.reap()
+	if len(l.touched) > 0 || len(l.ready) > 0 || l.mailbox.waiting() {
+		l.wake()
+	}
+	if soonest := l.wheel.soonest; soonest != 0 && soonest < l.armed {
+		l.armed = soonest
+		l.kernel.Arm(instant(soonest) - l.elapsed)
+	}
+	if l.draining && l.conns.Load() == 0 {
+		l.signalEmpty()
+	}
+	l.began.Store(0)
+}
+
+// onReady is the turn of one descriptor.
+func (l *Loop) onReady(fd int, r kernel.Readiness) {
+	s := l.table.find(fd)
+	if s == nil || s.loop != l {
+		return // an event from before the descriptor was closed
+	}
+	l.beginTurn()
+	l.current = s
+	s.handle(r)
+	s.turn()
+	s.flush()
+	l.current = nil
+	if s.has(scheduled) {
+		s.touch()
+	}
+	l.endTurn()
+}
+
+// onWake is the turn of everything that came from elsewhere than the
+// descriptors: posted functions, and conns left over from former turns.
+func (l *Loop) onWake() {
+	l.beginTurn()
+	l.woken.Store(false)
+	for range tasksPerTurn {
+		t, ok := l.mailbox.next()
+		if !ok {
+			break
+		}
+		l.run(t)
+	}
+	l.serveReady()
+	l.settle()
+	l.endTurn()
+}
+
+// onTimer is the turn of the timers that are due.
+func (l *Loop) onTimer() {
+	l.beginTurn()
+	l.armed = never
+	for range timersPerTurn {
+		due := l.wheel.pop(l.elapsed)
+		if due == nil {
+			break
+		}
+		switch due := due.(type) {
+		case *socket:
+			due.expire()
+		case *Timer:
+			due.idle()
+			if due.conn == nil || due.conn.phase != ended {
+				l.protect(due.conn, due.fn)
+			}
+		}
+	}
+	l.settle()
+	l.endTurn()
+}
+
+// wake has a wake turn follow. Safe for concurrent use, as long as the loop has
+// not stopped.
+func (l *Loop) wake() {
+	if l.woken.CompareAndSwap(false, true) {
+		l.kernel.Wake()
+	}
+}
+
+func (l *Loop) run(t task) {
+	switch {
+	case t.fn == nil:
+		t.conn.open()
+	case t.conn == nil || t.conn.phase != ended:
+		l.protect(t.conn, t.fn)
+	}
+}
+
+// serveReady gives the conns at the head of the ready list their turn.
+func (l *Loop) serveReady() {
+	var batch [readyPerTurn]*socket
+	n := copy(batch[:], l.ready)
+	rest := copy(l.ready, l.ready[n:])
+	clear(l.ready[rest:])
+	l.ready = l.ready[:rest]
+	for _, s := range batch[:n] {
+		s.serve()
+	}
+}
+
+// settle ends the turn for every touched conn: first all Turns, which may write
+// to any conn, then one flush each. Whoever was scheduled again in the meantime
+// stays for the next turn.
+func (l *Loop) settle() {
+	for i, n := 0, len(l.touched); i < n; i++ {
+		l.touched[i].turn()
+	}
+	list := l.touched
+	l.touched = l.spare[:0]
+	for _, s := range list {
+		s.clear(touched)
+		s.flush()
+		if s.has(scheduled) {
+			s.touch()
+		}
+	}
+	clear(list)
+	l.spare = list[:0]
+}
+
+// reap closes the conns that ended in this turn.
+func (l *Loop) reap() {
+	for i := 0; i < len(l.dying); i++ {
+		l.dying[i].destroy()
+	}
+	clear(l.dying)
+	l.dying = l.dying[:0]
+}
+
+// protect runs code that is not ours; conn is the one that pays for a panic,
+// nil if there is none.
+func (l *Loop) protect(conn *socket, fn func()) {
+	defer l.recovered(conn)
+	fn()
+}
+
+// recovered is deferred around every call of code that is not ours.
+func (l *Loop) recovered(conn *socket) {
+	value := recover()
+	if value == nil {
+		return
+	}
+	err := &PanicError{Value: value, Stack: debug.Stack()}
+	l.config.Logger.Error("panic on an event loop", "loop", l.index, "panic", value, "stack", string(err.Stack))
+	if conn != nil {
+		conn.end(err)
+	}
+}
+
+// after is the instant d from now, in the loop's time; never zero.
+func (l *Loop) after(d time.Duration) time.Duration {
+	return max(1, min(l.elapsed, math.MaxInt64/2)+min(max(d, 0), endless))
+}

@@ -1,0 +1,155 @@
+package eventloop
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/gale-server/gale/eventloop/internal/kernel"
+)
+
+func (s *socket) PauseRead() {
+	s.loop.assertOwner()
+	s.set(paused)
+}
+
+func (s *socket) ResumeRead() {
+	s.loop.assertOwner()
+	if s.has(paused) {
+		s.clear(paused)
+		if s.has(readable) && s.phase == opened {
+			s.queue()
+		}
+	}
+}
+
+// handle takes in one report of the poller.
+func (s *socket) handle(r kernel.Readiness) {
+	if r&kernel.Readable != 0 {
+		s.set(readable)
+	}
+	if r&kernel.ReadToEnd != 0 {
+		s.set(readToEnd)
+	}
+	if r&kernel.Hangup != 0 {
+		s.noteHangup()
+	}
+	if r&kernel.Writable != 0 {
+		s.clear(blocked)
+		// After a hang-up what can be read comes first, since the write fails.
+		if s.out.len() > 0 && !s.has(hungUp) {
+			s.flush()
+			s.drained()
+		}
+	}
+	if !s.has(queued) {
+		s.read()
+	}
+}
+
+// noteHangup checks what the poller reports, since an event may stem from
+// before the descriptor was closed and used again.
+func (s *socket) noteHangup() {
+	hup, reset := s.loop.kernel.Hangup(int(s.fd))
+	// Once both ends of stream are sent, a hang-up without an error is just that:
+	// the end of input that a paused conn has not read yet.
+	if reset || hup && !s.has(finSent) {
+		s.set(hungUp | readable | readToEnd)
+	}
+}
+
+// serve is the turn of a conn that stood in the ready list.
+func (s *socket) serve() {
+	s.clear(queued)
+	s.drained()
+	s.read()
+}
+
+// drained makes the call that is owed since the outbox was emptied.
+func (s *socket) drained() {
+	if s.has(drainedDue) {
+		s.clear(drainedDue)
+		if s.phase == opened {
+			s.call(doDrained, nil)
+		}
+	}
+}
+
+// reading reports whether input is wanted now.
+func (s *socket) reading() bool {
+	return s.phase == opened && !s.has(paused|inputOver) || s.phase == lingering
+}
+
+// read delivers what has arrived, up to the bound of a turn.
+func (s *socket) read() {
+	l := s.loop
+	budget := l.config.ReadBytesPerTurn
+	for s.has(readable) && s.reading() {
+		if budget <= 0 {
+			s.queue()
+			return
+		}
+		n, err := l.kernel.Read(int(s.fd), l.input)
+		if n > 0 {
+			budget -= n
+			if n < len(l.input) && !s.has(readToEnd) {
+				s.clear(readable)
+			}
+			s.deliver(l.input[:n])
+			continue
+		}
+		s.clear(readable | readToEnd)
+		if err == nil {
+			s.endOfInput()
+		} else if err != unix.EAGAIN {
+			s.inputFailed(err)
+		}
+	}
+	if s.has(hungUp) && s.phase != ended {
+		s.gone()
+	}
+}
+
+func (s *socket) deliver(p []byte) {
+	if s.phase == opened {
+		s.call(doData, p)
+		return
+	}
+	s.lingered += int32(len(p))
+	if int(s.lingered) > s.loop.config.LingerBytes {
+		s.end(nil)
+	}
+}
+
+// endOfInput follows a read of nothing.
+func (s *socket) endOfInput() {
+	s.set(inputOver)
+	switch {
+	case s.phase == lingering:
+		s.end(nil)
+	case s.has(hungUp): // there is nobody left to answer to
+	default:
+		s.call(doEOF, nil)
+		if s.phase == opened && s.has(finSent) {
+			s.end(nil)
+		}
+	}
+}
+
+// inputFailed follows a read error. A reset while we linger comes after
+// everything was sent and is no news to the protocol.
+func (s *socket) inputFailed(err error) {
+	if s.phase == lingering {
+		s.end(nil)
+		return
+	}
+	s.end(ioError(err))
+}
+
+// gone ends a conn that the peer left for good. Nothing can be read any more,
+// or nobody wants to.
+func (s *socket) gone() {
+	if s.phase == lingering {
+		s.end(nil)
+		return
+	}
+	s.end(ErrReset)
+}

@@ -1,0 +1,170 @@
+package eventloop
+
+import "golang.org/x/sys/unix"
+
+const (
+	// largeWrite is from where the copy into the outbox costs more than the
+	// second piece of a vectored write.
+	largeWrite = 16 << 10
+	// corkBytes is how much gathers in a turn before it is written ahead of
+	// the turn's end: more does not make the system call cheaper.
+	corkBytes = 64 << 10
+)
+
+func (s *socket) Write(p []byte) {
+	s.loop.assertOwner()
+	if len(p) == 0 || !s.admit(len(p)) {
+		return
+	}
+	if len(p) >= largeWrite && !s.has(blocked) {
+		s.writeLarge(p)
+		return
+	}
+	s.out.add(&s.loop.buffers, p)
+	if len(p) >= largeWrite {
+		s.out.large = len(p)
+	}
+	s.wrote()
+}
+
+func (s *socket) Reserve(n int) []byte {
+	s.loop.assertOwner()
+	if !s.mayWrite() {
+		return nil
+	}
+	s.touch() // gives the buffer back if nothing is committed
+	return s.out.room(&s.loop.buffers, n)
+}
+
+func (s *socket) Commit(p []byte) {
+	s.loop.assertOwner()
+	if len(p) == 0 || !s.mayWrite() {
+		return
+	}
+	if s.full(len(p)) || !s.out.extend(p) {
+		s.Write(p) // safe even if p lies in the outbox: bytes only move forward
+		return
+	}
+	if len(p) >= largeWrite {
+		s.out.large = len(p)
+	}
+	s.wrote()
+}
+
+func (s *socket) Buffered() int { return s.out.len() }
+
+func (s *socket) mayWrite() bool { return s.phase == opened && !s.has(finWanted) }
+
+// full reports whether too much waits for n more bytes.
+func (s *socket) full(n int) bool {
+	waiting := s.out.len()
+	if n < largeWrite {
+		waiting -= s.out.large
+	}
+	return waiting > s.loop.config.OutboxBytes
+}
+
+// admit reports whether n bytes may be added. It ends the conn if they may not
+// for want of room.
+func (s *socket) admit(n int) bool {
+	if !s.mayWrite() {
+		return false
+	}
+	if s.full(n) {
+		s.send()
+		if s.full(n) {
+			s.end(ErrOutboxFull)
+		}
+	}
+	return s.phase == opened
+}
+
+// wrote follows an addition to the outbox.
+func (s *socket) wrote() {
+	if s.out.len() >= corkBytes {
+		s.send()
+	}
+	if s.out.len() > s.loop.config.HighWatermark {
+		s.set(above)
+	}
+	s.touch()
+}
+
+// writeLarge offers p to the kernel together with what waits, and keeps what is
+// left of both.
+func (s *socket) writeLarge(p []byte) {
+	l := s.loop
+	waiting := s.out.len()
+	l.iov[0], l.iov[1] = s.out.pending(), p
+	iov := l.iov[:]
+	if waiting == 0 {
+		iov = iov[1:]
+	}
+	n, err := l.kernel.Writev(int(s.fd), iov)
+	l.iov[0], l.iov[1] = nil, nil
+	if err != nil && err != unix.EAGAIN {
+		s.end(ioError(err))
+		return
+	}
+	if n > 0 {
+		s.progress()
+	}
+	s.out.sent(min(n, waiting))
+	if rest := p[max(0, n-waiting):]; len(rest) > 0 {
+		s.set(blocked)
+		s.out.add(&l.buffers, rest)
+		s.out.large = len(rest)
+	}
+	s.wrote()
+}
+
+// send writes what waits, until the kernel refuses.
+func (s *socket) send() {
+	for s.out.len() > 0 && !s.has(blocked) && s.phase != ended {
+		p := s.out.pending()
+		n, err := s.loop.kernel.Write(int(s.fd), p)
+		if n > 0 {
+			s.out.sent(n)
+			s.progress()
+		}
+		switch {
+		case err == unix.EAGAIN, err == nil && n < len(p):
+			s.set(blocked)
+		case err != nil:
+			s.end(ioError(err))
+		}
+	}
+}
+
+// progress gives a peer that takes bytes more time.
+func (s *socket) progress() {
+	if s.stall != 0 {
+		s.stall = s.loop.after(s.loop.config.WriteTimeout)
+	}
+}
+
+// flush sends what the turn has produced and draws the conclusions.
+func (s *socket) flush() {
+	s.send()
+	if s.phase == ended {
+		return
+	}
+	waiting := s.out.len()
+	if waiting == 0 {
+		s.stall = 0
+		if s.out.buf != nil {
+			s.out.release(&s.loop.buffers)
+		}
+	} else if s.stall == 0 {
+		s.stall = s.loop.after(s.loop.config.WriteTimeout)
+		s.await()
+	}
+	if s.has(above) && waiting <= s.loop.config.LowWatermark {
+		s.clear(above)
+		s.set(drainedDue)
+		s.queue()
+	}
+	if waiting == 0 {
+		s.finishWriting()
+	}
+}
