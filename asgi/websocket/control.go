@@ -14,7 +14,7 @@ type controlPayload struct {
 // readControl takes the next payload bytes of a control frame; last says that
 // they are its end. Control frames may stand between the fragments of a
 // message, so they leave the message's state alone (RFC 6455 §5.4).
-func (m *Machine) readControl(p []byte, last bool) Event {
+func (m *Machine) readControl(event *Event, p []byte, last bool) {
 	if m.control != nil || !last {
 		if m.control == nil {
 			m.control = new(controlPayload)
@@ -23,16 +23,16 @@ func (m *Machine) readControl(p []byte, last bool) Event {
 		p = m.control.bytes[:m.control.size]
 	}
 	if !last {
-		return Event{}
+		return
 	}
 	m.control = nil
 	switch m.frame.op {
 	case OpPing:
-		return Event{Kind: Ping, Data: p}
+		event.Kind, event.Data = Ping, p
 	case OpPong:
-		return Event{Kind: Pong, Data: p}
+		event.Kind, event.Data = Pong, p
 	default:
-		return m.readClose(p)
+		m.readClose(event, p)
 	}
 }
 
@@ -41,24 +41,24 @@ func (m *Machine) readControl(p []byte, last bool) Event {
 //
 //	2 bytes    code, big endian       } together, or nothing at all
 //	0..123     reason, UTF-8          }
-func (m *Machine) readClose(p []byte) Event {
+func (m *Machine) readClose(event *Event, p []byte) {
 	code, reason := CloseNoStatus, p
 	if len(p) > 0 {
 		if len(p) < 2 {
 			m.fail(errCloseTooShort)
-			return Event{}
+			return
 		}
 		code, reason = int(binary.BigEndian.Uint16(p)), p[2:]
 		if !onWire(code) {
 			m.fail(errCloseCode)
-			return Event{}
+			return
 		}
 		if !utf8.Valid(reason) {
 			m.fail(errCloseReason)
-			return Event{}
+			return
 		}
 	}
 	m.phase = phaseClosed
 	m.release()
-	return Event{Kind: Close, Code: code, Data: reason}
+	event.Kind, event.Code, event.Data = Close, code, reason
 }

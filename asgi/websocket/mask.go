@@ -25,6 +25,10 @@ func unmask(p []byte, key uint32) uint32 {
 		xorWord(p[:8], wide)
 		p = p[8:]
 	}
+	if len(p) >= 4 {
+		binary.LittleEndian.PutUint32(p, binary.LittleEndian.Uint32(p)^key)
+		p = p[4:]
+	}
 	for i := range p {
 		p[i] ^= byte(key)
 		key = bits.RotateLeft32(key, -8)

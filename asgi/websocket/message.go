@@ -7,34 +7,32 @@ const minGather = 1024
 
 // readData takes the next payload bytes of the message that is arriving; last
 // says that they are its end.
-func (m *Machine) readData(p []byte, last bool) Event {
+func (m *Machine) readData(event *Event, p []byte, last bool) {
 	// With an extension that transforms the payload this check moves behind the
 	// transformation: the rule is about the message, not about the wire.
 	if m.message == Text {
 		// RFC 6455 §8.1; as soon as the bytes seen can never become valid.
 		if !m.text.add(p) || last && !m.text.complete() {
 			m.fail(errNotUTF8)
-			return Event{}
+			return
 		}
 	}
-	if !last {
+	if last {
+		m.completeMessage(event, p)
+	} else {
 		m.gather(p)
-		return Event{}
 	}
-	return m.completeMessage(p)
 }
 
 // completeMessage hands the message over and forgets it. It is the one place
 // where a message ends, and so the place where an extension would transform it.
-func (m *Machine) completeMessage(end []byte) Event {
-	data := end
+func (m *Machine) completeMessage(event *Event, end []byte) {
+	event.Kind, event.Message, event.Data = Message, m.message, end
 	if m.gathered != nil {
 		m.gather(end)
-		data = m.gathered
+		event.Data, m.gathered = m.gathered, nil
 	}
-	event := Event{Kind: Message, Message: m.message, Data: data}
-	m.release()
-	return event
+	m.message = 0
 }
 
 // gather copies p behind the earlier pieces of its message.

@@ -16,25 +16,24 @@ package websocket
 //
 // After our own close Next still delivers what the peer sent before it saw our
 // close; the caller ignores messages and waits for Close.
-func (m *Machine) Next(p []byte) (Event, error) {
-	for n := 0; ; {
+func (m *Machine) Next(p []byte) (event Event, err error) {
+	for {
 		switch m.phase {
 		case phaseHeader:
-			if n == len(p) {
-				return Event{Kind: NeedData, N: n}, nil
+			if event.N == len(p) {
+				return event, nil
 			}
-			n += m.readHeader(p[n:])
+			event.N += m.readHeader(p[event.N:])
 		case phasePayload:
-			if n == len(p) && m.frame.remaining > 0 {
-				return Event{Kind: NeedData, N: n}, nil
+			if event.N == len(p) && m.frame.remaining > 0 {
+				return event, nil
 			}
-			rest := p[n:]
+			rest := p[event.N:]
 			if int64(len(rest)) > m.frame.remaining {
 				rest = rest[:m.frame.remaining]
 			}
-			n += len(rest)
-			if event := m.readPayload(rest); event.Kind != NeedData {
-				event.N = n
+			event.N += len(rest)
+			if m.readPayload(&event, rest); event.Kind != NeedData {
 				return event, nil
 			}
 		case phaseClosed:
@@ -47,8 +46,10 @@ func (m *Machine) Next(p []byte) (Event, error) {
 }
 
 // readPayload takes the next bytes of the current frame's payload, all of p,
-// and returns the event that they complete, or one of kind NeedData.
-func (m *Machine) readPayload(p []byte) Event {
+// and fills in the event that they complete, if they complete one. The event is
+// passed down because returning it up through the calls, by value, costs more
+// than all the rest of a small message.
+func (m *Machine) readPayload(event *Event, p []byte) {
 	m.frame.key = unmask(p, m.frame.key)
 	m.frame.remaining -= int64(len(p))
 	whole := m.frame.remaining == 0
@@ -56,9 +57,10 @@ func (m *Machine) readPayload(p []byte) Event {
 		m.phase = phaseHeader
 	}
 	if m.frame.op.isControl() {
-		return m.readControl(p, whole)
+		m.readControl(event, p, whole)
+	} else {
+		m.readData(event, p, whole && m.frame.fin)
 	}
-	return m.readData(p, whole && m.frame.fin)
 }
 
 // fail ends reading for good and lets go of all that was buffered.
