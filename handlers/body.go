@@ -2,15 +2,10 @@ package handlers
 
 import (
 	"context"
-	"errors"
 	"strconv"
 
 	"github.com/gale-server/gale/asgi"
 )
-
-// ErrBodyTooLarge says that a request body passed the given bound. Its answer is
-// 413 (Content Too Large).
-var ErrBodyTooLarge = errors.New("handlers: request body too large")
 
 var contentTooLarge = NewFixed(413, "request body too large\n")
 

@@ -1,0 +1,29 @@
+// Command gale runs the demo of the gale server, and the target that
+// conformance suites are pointed at. "gale --help" says the rest.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+)
+
+// The exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1 // while it ran
+	exitUsage   = 2 // what was asked for cannot be done: flags, arguments, addresses
+)
+
+func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
+
+// run runs the program and returns its exit code. An error is one line.
+func run(args []string, stdout, stderr io.Writer) int {
+	err := newCommand(stdout, stderr).Run(context.Background(), args)
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintf(stderr, "gale: %v\n", oneLine(err))
+	return exitCode(err)
+}

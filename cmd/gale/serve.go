@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/gale-server/gale/asgi/server"
+)
+
+// serveFlags are the flags of every command that serves.
+type serveFlags struct {
+	addr      setting[address]
+	logLevel  setting[slog.Level]
+	logFormat setting[string]
+	accessLog setting[string]
+}
+
+func newServeFlags(addr, accessLog string) *serveFlags {
+	return &serveFlags{
+		addr: setting[address]{
+			name:  "addr",
+			usage: "listen on `HOST:PORT`, on :PORT for every address, or on unix:PATH",
+			value: addr,
+			parse: parseAddress,
+		},
+		logLevel: setting[slog.Level]{
+			name:  "log-level",
+			usage: "log from this `LEVEL` up: debug, info, warn or error",
+			value: "info",
+			parse: parseLevel,
+		},
+		logFormat: setting[string]{
+			name:  "log-format",
+			usage: "log in this `FORMAT`: text or json",
+			value: "text",
+			parse: oneOf("text", "json"),
+		},
+		accessLog: setting[string]{
+			name:  "access-log",
+			usage: "log each request and WebSocket when it ends: `on|off`",
+			value: accessLog,
+			parse: oneOf("on", "off"),
+		},
+	}
+}
+
+func (f *serveFlags) flags() []cli.Flag {
+	return []cli.Flag{f.addr.flag(), f.logLevel.flag(), f.logFormat.flag(), f.accessLog.flag()}
+}
+
+func parseLevel(s string) (level slog.Level, err error) {
+	if _, err = oneOf("debug", "info", "warn", "error")(s); err != nil {
+		return level, err
+	}
+	return level, level.UnmarshalText([]byte(s))
+}
+
+// logger returns the log the flags ask for, on w.
+func (f *serveFlags) logger(w io.Writer) (*slog.Logger, error) {
+	level, err := f.logLevel.get()
+	if err != nil {
+		return nil, err
+	}
+	format, err := f.logFormat.get()
+	if err != nil {
+		return nil, err
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	}
+	return slog.New(slog.NewTextHandler(w, options)), nil
+}
+
+// serve completes config from the flags and serves until a signal asks it to
+// stop; ready is told the address once connections are taken.
+func (f *serveFlags) serve(ctx context.Context, c *cli.Command, config server.Config, ready func(net.Addr)) error {
+	logger, err := f.logger(c.Root().ErrWriter)
+	if err != nil {
+		return err
+	}
+	accessLog, err := f.accessLog.get()
+	if err != nil {
+		return err
+	}
+	addr, err := f.addr.get()
+	if err != nil {
+		return err
+	}
+	config.Logger = logger
+	if accessLog == "on" {
+		config.AccessLog = logger
+	}
+	srv, err := server.New(config)
+	if err != nil {
+		return err
+	}
+	bound, err := srv.Listen(addr.network, addr.where)
+	if err != nil {
+		_ = srv.Close() // the reason to leave is known
+		return listenError(addr, err)
+	}
+	ctx, stop := untilSignal(ctx, logger)
+	defer stop()
+	ready(bound)
+	return srv.Run(ctx)
+}
+
+// untilSignal returns a context that ends with the first SIGINT or SIGTERM. A
+// second one ends the process at once. stop gives signals their usual meaning
+// back, and ends what waits for them.
+func untilSignal(parent context.Context, logger *slog.Logger) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	stopped := make(chan struct{})
+	go func() {
+		select {
+		case s := <-signals:
+			logger.Info("stopping; the same again stops at once", "signal", s.String())
+			cancel()
+		case <-stopped:
+			return
+		}
+		select {
+		case <-signals:
+			os.Exit(exitFailure)
+		case <-stopped:
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(stopped)
+		cancel()
+	}
+}
