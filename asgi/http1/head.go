@@ -181,12 +181,13 @@ func (h *Head) Copy(dst []asgi.Header) (method, rawPath, query string, headers [
 	}
 	query = s[h.query.from:h.query.to]
 
-	headers = dst
-	if headers == nil {
-		headers = make([]asgi.Header, 0, len(h.fields)+1)
-	}
 	authority := s[h.authority.from:h.authority.to]
-	if authority != "" && h.host < 0 {
+	hostless := authority != "" && h.host < 0
+	headers = dst
+	if n := len(h.fields); headers == nil && n > 0 && !hostless {
+		headers = make([]asgi.Header, 0, n)
+	}
+	if hostless {
 		headers = append(headers, asgi.Header{Name: "host", Value: authority})
 	}
 	for i, f := range h.fields {

@@ -13,7 +13,7 @@ func (h *Head) parse(p []byte, cfg *Config) (n int, done bool, err *Error) {
 		i := bytes.IndexByte(p[n:min(len(p), limit)], '\n')
 		if i < 0 {
 			if len(p) >= limit {
-				return n, false, h.overflow()
+				return n, false, overflow(h.lines)
 			}
 			return n, false, nil
 		}
@@ -30,9 +30,10 @@ func (h *Head) parse(p []byte, cfg *Config) (n int, done bool, err *Error) {
 	}
 }
 
-// overflow is the error for a line that does not end within its limit.
-func (h *Head) overflow() *Error {
-	if h.lines == 0 {
+// overflow is the error for a line that does not end within its limit; that
+// many lines come before it.
+func overflow(lines int) *Error {
+	if lines == 0 {
 		return errLineLimit
 	}
 	return errHeadLimit

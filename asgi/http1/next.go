@@ -36,14 +36,14 @@ func (m *Machine) resumeHead(p []byte, h *Head) (Event, error) {
 		}
 		k, full := m.gather(p[n:], limit)
 		n += k
-		h.reset()
-		h.data, h.lines = m.buf, int(m.lines)
 		if !full {
 			if len(m.buf) >= limit {
-				return Event{}, m.fail(h.overflow())
+				return Event{}, m.fail(overflow(int(m.lines)))
 			}
 			return Event{N: n}, nil
 		}
+		h.reset()
+		h.data, h.lines = m.buf, int(m.lines)
 		last, err := h.line(int(m.checked), m.cfg)
 		switch {
 		case err == errEmptyLine && m.flags&flagBlank == 0:
