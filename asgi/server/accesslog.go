@@ -1,0 +1,60 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/gale-server/gale/asgi"
+)
+
+// accessRecord is one line of the access log in the making. The zero record
+// logs nothing.
+type accessRecord struct {
+	began  time.Time
+	method string
+	path   string
+	client string
+}
+
+func (r *accessRecord) begin(c *conn, s *asgi.Scope) {
+	if c.w.srv.cfg.AccessLog == nil {
+		return
+	}
+	*r = accessRecord{began: c.sock.Now(), method: s.Method, path: s.RawPath, client: s.Client.Host}
+	if s.Type == asgi.ScopeWebSocket || r.method == "" {
+		r.method = "WEBSOCKET"
+	}
+}
+
+// end logs the record, once. status is that of the response, or the close code
+// of a WebSocket; 0 means that there was none.
+func (r *accessRecord) end(c *conn, status int, bytes int64) {
+	if r.began.IsZero() {
+		return
+	}
+	c.w.srv.cfg.AccessLog.LogAttrs(context.Background(), slog.LevelInfo, "access",
+		slog.String("client", r.client),
+		slog.String("method", r.method),
+		slog.String("path", r.path),
+		slog.Int("status", status),
+		slog.Int64("bytes", bytes),
+		slog.Duration("took", c.sock.Now().Sub(r.began)))
+	*r = accessRecord{}
+}
+
+// logFailure logs how an application failed; a panic with its stack.
+func (s *Server) logFailure(protocol string, client asgi.Address, path string, err error) {
+	attrs := []slog.Attr{
+		slog.String("protocol", protocol),
+		slog.String("client", client.Host),
+		slog.String("path", path),
+		slog.Any("error", err),
+	}
+	var p *asgi.PanicError
+	if errors.As(err, &p) {
+		attrs = append(attrs, slog.String("stack", string(p.Stack)))
+	}
+	s.log.LogAttrs(context.Background(), slog.LevelError, "application failed", attrs...)
+}

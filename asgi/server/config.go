@@ -1,0 +1,146 @@
+package server
+
+import (
+	"errors"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/http1"
+	"github.com/gale-server/gale/asgi/websocket"
+	"github.com/gale-server/gale/eventloop"
+)
+
+// Config says what to serve and within which limits. The zero value of every
+// field but Handler is a safe default; a negative duration switches the timeout
+// off.
+//
+// Safe for concurrent use while nobody changes it.
+type Config struct {
+	// Handler is the application. Required. It is opened once with a lifespan
+	// scope before the first connection.
+	Handler asgi.Handler
+
+	// Logger takes what goes wrong. Default: slog.Default().
+	Logger *slog.Logger
+
+	// AccessLog takes one record per finished request and WebSocket. Default:
+	// nil, no access log: it costs about as much as a small request itself.
+	AccessLog *slog.Logger
+
+	// Name is the value of the Server header of responses that have none.
+	// Default: "gale". "-" sends no such header.
+	Name string
+
+	// RootPath is where the application is mounted, as WSGI's SCRIPT_NAME: a
+	// prefix that a proxy has taken off and every scope's Path begins with
+	// again. Default: "".
+	RootPath string
+
+	// AllowedOrigins are the foreign origins whose pages may open a WebSocket,
+	// each "scheme://host[:port]"; "*" is any. Default: none, only the server's
+	// own origin and clients that send no Origin, so that no other site can
+	// speak with a visitor's cookies (RFC 6455 §10.2).
+	AllowedOrigins []string
+
+	// HTTP and WebSocket hold the limits of the protocol machines, Loop those
+	// of the reactor. Loop.Open, Loop.Refusal and Loop.Logger are set here.
+	HTTP      http1.Config
+	WebSocket websocket.Config
+	Loop      eventloop.Config
+
+	// HeadTimeout bounds the time from a head's first byte (for a connection's
+	// first request: from its accept) to its end. Default 10 s: a head is one
+	// packet or a few; slower is a slowloris.
+	HeadTimeout time.Duration
+
+	// KeepAliveTimeout bounds the idle time between requests. Default 75 s:
+	// above the 60 s that load balancers keep connections, so that it is the
+	// balancer which closes first.
+	KeepAliveTimeout time.Duration
+
+	// MinBodyRate is the bytes per second a request body must keep up over
+	// every BodyRatePeriod while the application receives. Default 240 bytes:
+	// far below any honest link. Negative: no minimum.
+	MinBodyRate int
+
+	// BodyRatePeriod is the period of MinBodyRate. Default 10 s: spans the
+	// stalls of a mobile link.
+	BodyRatePeriod time.Duration
+
+	// PingInterval is the silence after which a WebSocket peer gets a ping; any
+	// byte from it counts as life. Default 25 s: below the 30 s after which the
+	// strictest proxies drop a silent connection.
+	PingInterval time.Duration
+
+	// PongTimeout bounds the wait for any byte after a ping; the connection is
+	// then closed with 1011. Default 20 s.
+	PongTimeout time.Duration
+
+	// CloseTimeout bounds the wait for the peer's close frame after ours.
+	// Default 5 s: a round trip and a busy peer.
+	CloseTimeout time.Duration
+
+	// LifespanTimeout bounds each of startup and shutdown. Default 60 s.
+	LifespanTimeout time.Duration
+
+	// DrainTimeout bounds the time between being told to stop and dropping what
+	// is still open. Default 10 s.
+	DrainTimeout time.Duration
+
+	// Strict makes events after completion an *asgi.OrderError instead of
+	// ignoring them: for tests of applications.
+	Strict bool
+}
+
+// withDefaults returns a copy with every default filled in.
+func (c Config) withDefaults() (Config, error) {
+	if c.Handler == nil {
+		return c, errors.New("server: Config.Handler is nil")
+	}
+	if c.RootPath != "" && (!strings.HasPrefix(c.RootPath, "/") || strings.HasSuffix(c.RootPath, "/")) {
+		return c, errors.New("server: Config.RootPath must begin with a slash and not end with one")
+	}
+	for _, origin := range c.AllowedOrigins {
+		u, err := url.Parse(origin)
+		if origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {
+			return c, errors.New("server: Config.AllowedOrigins: " + origin + " is not scheme://host[:port]")
+		}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	switch c.Name {
+	case "":
+		c.Name = "gale"
+	case "-":
+		c.Name = ""
+	}
+	standard(&c.HeadTimeout, 10*time.Second)
+	standard(&c.KeepAliveTimeout, 75*time.Second)
+	standard(&c.BodyRatePeriod, 10*time.Second)
+	standard(&c.PingInterval, 25*time.Second)
+	standard(&c.PongTimeout, 20*time.Second)
+	standard(&c.CloseTimeout, 5*time.Second)
+	standard(&c.LifespanTimeout, 60*time.Second)
+	standard(&c.DrainTimeout, 10*time.Second)
+	if c.Loop.HighWatermark == 0 {
+		// The reactor's own default, needed here to tell who is congested.
+		c.Loop.HighWatermark = 256 << 10
+		if c.Loop.OutboxBytes > 0 {
+			c.Loop.HighWatermark = min(c.Loop.OutboxBytes, 1<<20) / 4
+		}
+	}
+	if c.MinBodyRate == 0 {
+		c.MinBodyRate = 240
+	}
+	return c, nil
+}
+
+func standard(d *time.Duration, value time.Duration) {
+	if *d == 0 {
+		*d = value
+	}
+}

@@ -1,0 +1,110 @@
+package server
+
+import (
+	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/eventloop"
+)
+
+// phase is what a conn speaks at the moment.
+type phase interface {
+	// pump takes bytes of p, which may be written to, until the application or
+	// the protocol wants no more for now, and returns how many. It ends early
+	// when the conn has entered another phase.
+	pump(p []byte) int
+
+	// turn follows a Resume or the completion of a response outside of pump.
+	turn()
+
+	// eof: the peer has ended its stream, and everything before was pumped.
+	eof()
+	drained()
+	deadline()
+	closed(err error)
+
+	// drain: the server is about to stop.
+	drain(d *asgi.Drain)
+}
+
+// conn is one connection: an eventloop.Protocol that passes bytes to the phase
+// it is in, and holds what the phase does not take yet.
+//
+// Loop-owned: call only from its event loop.
+type conn struct {
+	sock       eventloop.Conn
+	w          *worker
+	phase      phase
+	held       []byte // read, not yet pumped; reading is paused while there is any
+	prev, next *conn  // the worker's conns
+	ended      bool   // the peer has ended its stream
+	pumping    bool
+}
+
+func (c *conn) Data(p []byte) {
+	if len(c.held) > 0 {
+		c.held = append(c.held, p...)
+		return
+	}
+	if rest := c.pump(p); len(rest) > 0 {
+		c.held = append([]byte(nil), rest...)
+		c.sock.PauseRead()
+	}
+}
+
+// pump hands p to the phase, and on to the next one if it changes, and returns
+// what is left of it.
+func (c *conn) pump(p []byte) []byte {
+	c.pumping = true
+	for {
+		before := c.phase
+		p = p[before.pump(p):]
+		if c.phase == before {
+			break
+		}
+	}
+	c.pumping = false
+	return p
+}
+
+// wake has turn called once the application's call is over.
+func (c *conn) wake() {
+	if !c.pumping {
+		c.sock.Schedule()
+	}
+}
+
+func (c *conn) Turn() {
+	c.phase.turn()
+	if len(c.held) > 0 {
+		c.held = c.pump(c.held)
+	} else {
+		c.pump(nil)
+	}
+	if len(c.held) > 0 {
+		return
+	}
+	c.held = nil
+	c.sock.ResumeRead()
+	if c.ended {
+		c.phase.eof()
+	}
+}
+
+func (c *conn) EOF() {
+	c.ended = true
+	if len(c.held) == 0 {
+		c.phase.eof()
+	}
+}
+
+func (c *conn) Drained() {
+	c.phase.drained()
+	c.sock.Schedule()
+}
+
+func (c *conn) Deadline() { c.phase.deadline() }
+
+func (c *conn) Closed(err error) {
+	c.held = nil
+	c.w.remove(c)
+	c.phase.closed(err)
+}

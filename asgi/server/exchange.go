@@ -1,0 +1,125 @@
+package server
+
+import (
+	"runtime/debug"
+	"time"
+
+	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/eventloop"
+)
+
+// exchange is what the exchanges of both protocols share: the application's
+// end, and what it has asked for.
+//
+// Loop-owned: call only from its event loop, except Post and Owned.
+type exchange struct {
+	c         *conn
+	receiver  asgi.Receiver
+	order     asgi.Order
+	paused    bool // by the application
+	congested bool // the outbox is above its high watermark, or a file is being sent
+	gone      bool // the peer is
+	ended     bool // the application is
+	over      bool // the conn has nothing to do with this exchange any more
+}
+
+// ready reports whether data may be delivered. A peer that does not read is not
+// read from either: what it asks for next would only pile up.
+func (x *exchange) ready() bool { return !x.paused && !x.congested }
+
+func (x *exchange) Buffered() int {
+	if x.over {
+		return 0
+	}
+	return x.c.sock.Buffered()
+}
+
+func (x *exchange) Congested() bool { return x.congested }
+func (x *exchange) Pause()          { x.paused = true }
+
+func (x *exchange) Resume() {
+	if x.paused {
+		x.paused = false
+		if !x.over {
+			x.c.wake()
+		}
+	}
+}
+
+func (x *exchange) Adopt()      { x.c.sock.Loop().Adopt() }
+func (x *exchange) Owned() bool { return x.c.sock.Loop().Owned() }
+
+// check is the common beginning of Send: proceed is false when ev is to be
+// ignored.
+func (x *exchange) check(ev asgi.SendEvent) (proceed bool, err error) {
+	switch {
+	case !x.Owned():
+		return false, asgi.ErrForeignGoroutine
+	case x.ended || x.order.Complete():
+		if x.c.w.srv.cfg.Strict {
+			return false, &asgi.OrderError{State: x.order.SendState(), Event: ev.EventType()}
+		}
+		return false, nil
+	case x.gone:
+		return false, asgi.ErrDisconnected
+	}
+	return true, nil
+}
+
+// wrote notes that something was written to the outbox.
+func (x *exchange) wrote() {
+	if x.c.sock.Buffered() > x.c.w.srv.cfg.Loop.HighWatermark {
+		x.congested = true
+	}
+}
+
+// protect runs a call of the application and ends x if it panics.
+func protect(x asgi.Exchange, fn func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			x.End(&asgi.PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
+	fn()
+}
+
+// open opens an exchange with the handler.
+func open(h asgi.Handler, scope *asgi.Scope, x asgi.Exchange) (r asgi.Receiver) {
+	protect(x, func() { r = h.Open(scope, x) })
+	return r
+}
+
+// deliver hands an event to the application.
+func deliver(x asgi.Exchange, r asgi.Receiver, ev asgi.ReceiveEvent) {
+	if r == nil {
+		return
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			x.End(&asgi.PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
+	r.Receive(ev)
+}
+
+// post implements Exchange.Post for x.
+func post(loop *eventloop.Loop, x asgi.Exchange, fn func()) bool {
+	return loop.Post(func() { protect(x, fn) })
+}
+
+// timer implements Exchange.AfterFunc: it stops with the exchange, which may
+// end before its conn does.
+func (x *exchange) timer(self asgi.Exchange, d time.Duration, fn func()) asgi.Timer {
+	if x.over {
+		return stoppedTimer{}
+	}
+	return x.c.sock.AfterFunc(d, func() {
+		if !x.over {
+			protect(self, fn)
+		}
+	})
+}
+
+type stoppedTimer struct{}
+
+func (stoppedTimer) Stop() bool { return false }

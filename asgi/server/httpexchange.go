@@ -1,0 +1,296 @@
+package server
+
+import (
+	"time"
+
+	"github.com/gale-server/gale/asgi"
+)
+
+// scopeFields is the room for header fields in an exchange itself: enough for a
+// browser's requests.
+const scopeFields = 16
+
+// copyBelow is the size from which a body piece is handed to the socket as it
+// is, with its framing around it, instead of being copied into the outbox.
+const copyBelow = 16 << 10
+
+// httpExchange is the Exchange of one request. It outlives its conn if the
+// application keeps it.
+//
+// Loop-owned: call only from its event loop, except Post and Owned.
+type httpExchange struct {
+	exchange
+	h *httpConn
+
+	// The response's start, held until its first body event: what the
+	// application does wrong until then can still be answered with 500.
+	status   int
+	headers  []asgi.Header // of the worker's spare
+	trailers bool
+
+	started        bool        // the head is written
+	file           *fileSender // being sent; nil else
+	lastDelivered  bool        // the application has the end of the request body
+	closeDelimited bool        // the response may have no other end than the connection's
+	bytes          int64
+	log            accessRecord
+	scope          asgi.Scope
+	fields         [scopeFields]asgi.Header
+}
+
+func (x *httpExchange) Post(fn func()) bool { return post(x.c.sock.Loop(), x, fn) }
+
+func (x *httpExchange) AfterFunc(d time.Duration, fn func()) asgi.Timer { return x.timer(x, d, fn) }
+
+// complete reports whether the response is.
+func (x *httpExchange) complete() bool { return x.order.Complete() && x.file == nil }
+
+// proceed tells a waiting client to send its body, once the application wants
+// it (https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1).
+func (x *httpExchange) proceed() {
+	if x.ready() && !x.over && x.h.m.NeedContinue() {
+		x.c.sock.Commit(x.h.m.AppendContinue(x.c.sock.Reserve(32)))
+	}
+}
+
+func (x *httpExchange) deliverBody(p []byte, more bool) {
+	x.lastDelivered = !more
+	w := x.c.w
+	w.request = asgi.HTTPRequest{Body: p, MoreBody: more}
+	if !x.ended {
+		deliver(x, x.receiver, &w.request)
+	}
+	w.request.Body = nil
+}
+
+func (x *httpExchange) deliverEnd() {
+	if !x.lastDelivered {
+		x.deliverBody(nil, false)
+	}
+}
+
+// leave ends the conn's part in the exchange, complete or not.
+func (x *httpExchange) leave() {
+	x.over = true
+	x.h.x = nil
+	x.log.end(x.c, x.status, x.bytes)
+	if x.file != nil {
+		x.file.abandon()
+	}
+}
+
+// vanish tells the application that the peer is gone.
+func (x *httpExchange) vanish() {
+	x.gone = true
+	x.leave()
+	if !x.ended {
+		deliver(x, x.receiver, disconnected)
+	}
+}
+
+func (x *httpExchange) uncongest() {
+	if x.congested {
+		x.congested = false
+		deliver(x, x.receiver, writable)
+	}
+}
+
+var writable = &asgi.Writable{}
+
+func (x *httpExchange) Send(ev asgi.SendEvent) error {
+	proceed, err := x.check(ev)
+	if !proceed {
+		return err
+	}
+	before := x.order
+	if err := x.order.Send(ev); err != nil {
+		return err
+	}
+	if err := x.apply(ev); err != nil {
+		x.order = before
+		return err
+	}
+	x.wrote()
+	if x.complete() {
+		x.c.wake()
+	}
+	return nil
+}
+
+// apply carries out an event that is in order. After an error nothing has
+// happened.
+func (x *httpExchange) apply(ev asgi.SendEvent) error {
+	if x.file != nil {
+		return errFileUnderWay
+	}
+	switch e := ev.(type) {
+	case *asgi.HTTPResponseStart:
+		return x.hold(e)
+	case *asgi.HTTPResponseBody:
+		return x.body(e.Body, e.MoreBody)
+	case *asgi.HTTPResponseTrailers:
+		return x.trailer(e)
+	case *asgi.HTTPEarlyHint:
+		return x.commit(x.h.m.AppendEarlyHints(x.c.sock.Reserve(256), e.Links))
+	case *asgi.HTTPResponsePathSend:
+		return x.sendPath(e.Path)
+	case *asgi.HTTPResponseZeroCopySend:
+		return x.sendFile(e)
+	}
+	return nil
+}
+
+func (x *httpExchange) commit(out []byte, err error) error {
+	if err == nil {
+		x.c.sock.Commit(out)
+	}
+	return err
+}
+
+// hold checks a response's start and keeps it until the body comes.
+func (x *httpExchange) hold(e *asgi.HTTPResponseStart) error {
+	r := x.h.response(e.Status, e.Headers, -1)
+	r.Trailers = e.Trailers
+	if err := x.h.m.CheckStart(&r); err != nil {
+		return err
+	}
+	x.status, x.trailers = e.Status, e.Trailers
+	x.headers = x.c.w.copyHeaders(e.Headers)
+	return nil
+}
+
+// body sends a piece of the body, and the held start before the first one. If
+// either is refused, nothing is written.
+func (x *httpExchange) body(p []byte, more bool) error {
+	known := int64(-1)
+	if !more {
+		known = int64(len(p))
+	}
+	return x.write(known, len(p), func(out []byte) ([]byte, error) {
+		switch m := &x.h.m; {
+		case len(p) >= copyBelow:
+			return x.largeBody(out, p, more)
+		case more:
+			return m.AppendBody(out, p)
+		default:
+			return m.AppendLastBody(out, p)
+		}
+	})
+}
+
+// write commits what piece appends, after the held start if that is still due.
+// bodyBytes is the length of the whole body if it is known, else -1; room is
+// what piece will append, about.
+func (x *httpExchange) write(bodyBytes int64, room int, piece func(out []byte) ([]byte, error)) error {
+	if room >= copyBelow {
+		room = 0
+	}
+	if x.started {
+		return x.commit(piece(x.c.sock.Reserve(room + 32)))
+	}
+	before := x.h.m
+	r := x.h.response(x.status, x.headers, bodyBytes)
+	r.Trailers = x.trailers
+	out, err := x.h.m.AppendStart(x.c.sock.Reserve(room+512), &r)
+	if err == nil {
+		out, err = piece(out)
+	}
+	if err != nil {
+		x.h.m = before
+		return err
+	}
+	x.c.sock.Commit(out)
+	x.started = true
+	x.c.w.giveBack(x.headers)
+	x.headers = nil
+	return nil
+}
+
+// largeBody frames p without copying it, and returns what is still to be
+// committed.
+func (x *httpExchange) largeBody(out, p []byte, more bool) ([]byte, error) {
+	m := &x.h.m
+	out, send, err := m.AppendPiece(out, int64(len(p)))
+	if err != nil {
+		return out, err
+	}
+	if send {
+		x.c.sock.Commit(out)
+		x.c.sock.Write(p)
+		if out, err = m.AppendPieceEnd(x.c.sock.Reserve(32)); err != nil {
+			return out, err
+		}
+	}
+	if more {
+		return out, nil
+	}
+	return m.AppendLastBody(out, nil)
+}
+
+func (x *httpExchange) trailer(e *asgi.HTTPResponseTrailers) error {
+	if e.MoreTrailers {
+		return x.commit(x.h.m.AppendTrailers(x.c.sock.Reserve(256), e.Headers))
+	}
+	return x.commit(x.h.m.AppendLastTrailers(x.c.sock.Reserve(256), e.Headers))
+}
+
+// End implements the life-cycle of an application that ends: too early is 500
+// before the response is on the wire, and a visible truncation after.
+func (x *httpExchange) End(err error) {
+	if x.ended {
+		return
+	}
+	x.ended = true
+	if err == nil && !x.order.Complete() {
+		err = asgi.ErrIncomplete
+	}
+	if err == nil || x.gone && ofPeer(err) {
+		return
+	}
+	switch {
+	case x.order.Complete() || x.over:
+		x.logFailure(err)
+	case x.started:
+		x.truncate(err)
+	default:
+		x.logFailure(err)
+		x.fail(statusOf(err))
+	}
+}
+
+func (x *httpExchange) logFailure(err error) {
+	x.c.w.srv.logFailure("http", x.h.client, x.scope.Path, err)
+}
+
+// truncate ends a response that cannot be completed, so that the peer sees it.
+func (x *httpExchange) truncate(err error) {
+	x.logFailure(err)
+	x.leave()
+	x.h.cut(x)
+}
+
+// fail answers in place of the application.
+func (x *httpExchange) fail(status int) {
+	x.c.w.giveBack(x.headers)
+	x.headers, x.trailers = nil, false
+	x.status, x.started = status, true
+	x.order = completeOrder
+	x.h.respondStatus(status, nil)
+	x.c.wake()
+}
+
+// The orders of a response that is complete, and of one whose body is not.
+var (
+	completeOrder = orderAfter(&asgi.HTTPResponseStart{}, &asgi.HTTPResponseBody{})
+	bodyOrder     = orderAfter(&asgi.HTTPResponseStart{}, &asgi.HTTPResponseBody{MoreBody: true})
+)
+
+func orderAfter(events ...asgi.SendEvent) asgi.Order {
+	o := asgi.NewOrder(asgi.ScopeHTTP)
+	for _, ev := range events {
+		if err := o.Send(ev); err != nil {
+			panic(err)
+		}
+	}
+	return o
+}

@@ -1,0 +1,438 @@
+package server
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/websocket"
+)
+
+// wsConn is a conn in its WebSocket phase, and its one exchange.
+//
+// While it connects, the opening handshake is a request of the HTTP phase that
+// waits for the application's word; afterwards nothing of HTTP is kept.
+//
+// Loop-owned: call only from its event loop, except Post and Owned.
+type wsConn struct {
+	exchange
+	m         websocket.Machine
+	opening   *opening  // until the handshake is answered
+	lastRead  time.Time // any byte counts as life
+	announced bool      // websocket.disconnect is delivered
+	pinged    bool      // a ping waits for any byte
+	closing   bool
+	log       *accessRecord // nil without an access log
+}
+
+// opening is what is needed only until the handshake is answered.
+type opening struct {
+	h       *httpConn
+	upgrade websocket.Upgrade
+	path    string
+	status  int           // of a denial response
+	headers []asgi.Header // of a denial response
+	respond bool          // the denial response's start is written
+}
+
+// upgrade answers a request for a WebSocket: with a refusal, or by opening the
+// application's exchange.
+func (h *httpConn) upgrade(scope *asgi.Scope, hasBody bool) {
+	cfg := &h.c.w.srv.cfg
+	r := websocket.Request{Method: scope.Method, Minor: 1, Headers: scope.Headers, HasBody: hasBody}
+	if scope.HTTPVersion == "1.0" {
+		r.Minor = 0
+	}
+	up, err := websocket.CheckUpgrade(&r)
+	if err == nil {
+		err = websocket.CheckOrigin(up.Origin, up.Host, cfg.AllowedOrigins)
+	}
+	if err != nil {
+		h.c.w.srv.log.Debug("websocket refused", "client", h.client.Host, "error", err)
+		refusal := err.(*websocket.HandshakeError)
+		h.respondStatus(refusal.Status, refusal.Headers)
+		return
+	}
+	ws := &wsConn{
+		exchange: exchange{c: h.c, order: asgi.NewOrder(asgi.ScopeWebSocket)},
+		m:        *websocket.New(&cfg.WebSocket),
+		opening:  &opening{h: h, upgrade: up, path: scope.Path},
+	}
+	if cfg.AccessLog != nil {
+		ws.log = new(accessRecord)
+		ws.log.begin(h.c, scope)
+	}
+	h.expect(waitNothing)
+	h.c.phase = ws
+	s := webSocketScope(scope, up.Subprotocols)
+	ws.receiver = open(cfg.Handler, s, ws)
+	ws.deliver(connect)
+}
+
+var connect = &asgi.WebSocketConnect{}
+
+func (x *wsConn) deliver(ev asgi.ReceiveEvent) {
+	if !x.ended {
+		deliver(x, x.receiver, ev)
+	}
+}
+
+func (x *wsConn) Post(fn func()) bool { return post(x.c.sock.Loop(), x, fn) }
+
+func (x *wsConn) AfterFunc(d time.Duration, fn func()) asgi.Timer { return x.timer(x, d, fn) }
+
+func (x *wsConn) Send(ev asgi.SendEvent) error {
+	proceed, err := x.check(ev)
+	if !proceed {
+		return err
+	}
+	before := x.order
+	if err := x.order.Send(ev); err != nil {
+		return err
+	}
+	if err := x.apply(ev); err != nil {
+		x.order = before
+		return err
+	}
+	x.wrote()
+	return nil
+}
+
+func (x *wsConn) apply(ev asgi.SendEvent) error {
+	switch e := ev.(type) {
+	case *asgi.WebSocketSend:
+		return x.message(e)
+	case *asgi.WebSocketAccept:
+		return x.accept(e)
+	case *asgi.WebSocketClose:
+		return x.close(e.Code, e.Reason)
+	case *asgi.WebSocketDenialStart:
+		return x.deny(e)
+	case *asgi.WebSocketDenialBody:
+		return x.denyBody(e)
+	}
+	return nil
+}
+
+func (x *wsConn) accept(e *asgi.WebSocketAccept) error {
+	o := x.opening
+	headers, err := o.upgrade.ResponseHeaders(nil, e.Subprotocol, e.Headers)
+	if err != nil {
+		return err
+	}
+	out, err := o.h.m.AppendUpgrade(x.c.sock.Reserve(512), headers)
+	if err != nil {
+		return err
+	}
+	x.c.sock.Commit(out)
+	x.opening = nil
+	x.lastRead = x.c.sock.Now()
+	x.armPing()
+	x.c.wake() // what followed the handshake belongs to frames
+	return nil
+}
+
+func (x *wsConn) message(e *asgi.WebSocketSend) error {
+	kind := websocket.Text
+	if e.Kind == asgi.Binary {
+		kind = websocket.Binary
+	}
+	if len(e.Data) < copyBelow {
+		out, err := x.m.AppendMessage(x.c.sock.Reserve(len(e.Data)+16), kind, e.Data)
+		if err == nil {
+			x.c.sock.Commit(out)
+		}
+		return err
+	}
+	if kind == websocket.Text && !utf8.Valid(e.Data) {
+		return &websocket.MessageError{Reason: "text message is not valid UTF-8 (RFC 6455 §5.6)"}
+	}
+	x.c.sock.Commit(websocket.AppendHeader(x.c.sock.Reserve(16), websocket.Opcode(kind), len(e.Data)))
+	x.c.sock.Write(e.Data)
+	return nil
+}
+
+// close refuses the handshake with 403, or starts the closing handshake.
+func (x *wsConn) close(code int, reason string) error {
+	if o := x.opening; o != nil {
+		x.refuse(http.StatusForbidden)
+		return nil
+	}
+	if code == 0 {
+		code = websocket.CloseNormal
+	}
+	return x.sendClose(code, reason)
+}
+
+func (x *wsConn) sendClose(code int, reason string) error {
+	out, err := x.m.AppendClose(x.c.sock.Reserve(160), code, strings.ToValidUTF8(reason, "\uFFFD"))
+	if err != nil {
+		return err
+	}
+	x.c.sock.Commit(out)
+	if x.m.CloseReceived() {
+		x.finish()
+	} else {
+		x.setDeadline(x.c.w.srv.cfg.CloseTimeout)
+	}
+	return nil
+}
+
+// refuse answers the handshake with a plain response and ends the connection.
+func (x *wsConn) refuse(status int) {
+	o := x.opening
+	if !o.respond { // else a truncated denial is all there is to say
+		o.status = status
+		o.h.respondStatus(status, []asgi.Header{closeHeader})
+	}
+	x.answered()
+}
+
+var closeHeader = asgi.Header{Name: "connection", Value: "close"}
+
+// answered ends a conn whose handshake was refused.
+func (x *wsConn) answered() {
+	x.closing = true
+	x.c.sock.Close()
+	x.c.wake()
+}
+
+func (x *wsConn) deny(e *asgi.WebSocketDenialStart) error {
+	o := x.opening
+	headers := append(append([]asgi.Header(nil), e.Headers...), closeHeader)
+	r := o.h.response(e.Status, headers, -1)
+	if err := o.h.m.CheckStart(&r); err != nil {
+		return err
+	}
+	o.status, o.headers = e.Status, headers
+	return nil
+}
+
+func (x *wsConn) denyBody(e *asgi.WebSocketDenialBody) error {
+	o := x.opening
+	m, before := &o.h.m, o.h.m
+	out, err := x.c.sock.Reserve(len(e.Body)+512), error(nil)
+	if !o.respond {
+		known := int64(-1)
+		if !e.MoreBody {
+			known = int64(len(e.Body))
+		}
+		r := o.h.response(o.status, o.headers, known)
+		out, err = m.AppendStart(out, &r)
+	}
+	if err == nil && e.MoreBody {
+		out, err = m.AppendBody(out, e.Body)
+	} else if err == nil {
+		out, err = m.AppendLastBody(out, e.Body)
+	}
+	if err != nil {
+		*m = before
+		return err
+	}
+	x.c.sock.Commit(out)
+	o.respond = true
+	if !e.MoreBody {
+		x.answered()
+	}
+	return nil
+}
+
+func (x *wsConn) turn() {
+	if x.closing {
+		x.announce(websocket.CloseAbnormal, "")
+	}
+}
+
+func (x *wsConn) pump(p []byte) int {
+	if x.opening != nil && !x.closing {
+		return 0
+	}
+	x.lastRead, x.pinged = x.c.sock.Now(), false
+	n := 0
+	for n < len(p) && x.ready() && !x.closing {
+		ev, err := x.m.Next(p[n:])
+		if err != nil {
+			x.fail(err)
+			break
+		}
+		n += ev.N
+		x.handle(ev)
+	}
+	if x.closing {
+		return len(p)
+	}
+	return n
+}
+
+func (x *wsConn) handle(ev websocket.Event) {
+	switch ev.Kind {
+	case websocket.Message:
+		if x.order.Complete() || x.ended {
+			return // the application has closed; what was under way is dropped
+		}
+		m := &x.c.w.message
+		m.Kind, m.Data = asgi.Text, ev.Data
+		if ev.Message == websocket.Binary {
+			m.Kind = asgi.Binary
+		}
+		deliver(x, x.receiver, m)
+		m.Data = nil
+	case websocket.Ping:
+		// After our close no pong is due, and the error says so.
+		if out, err := x.m.AppendPong(x.c.sock.Reserve(len(ev.Data)+2), ev.Data); err == nil {
+			x.c.sock.Commit(out)
+			x.wrote()
+		}
+	case websocket.Close:
+		x.peerClosed(ev.Code, string(ev.Data))
+	}
+}
+
+// peerClosed answers the peer's close and ends the connection
+// (https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1).
+func (x *wsConn) peerClosed(code int, reason string) {
+	if out, err := x.m.AppendClose(x.c.sock.Reserve(8), code, ""); err == nil {
+		x.c.sock.Commit(out)
+	}
+	x.gone = true
+	x.announce(code, reason)
+	x.finish()
+}
+
+// finish closes the TCP connection, the server first
+// (https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1).
+func (x *wsConn) finish() {
+	x.closing = true
+	x.c.sock.Close()
+}
+
+// fail ends the connection because the peer broke a rule, or is silent.
+func (x *wsConn) fail(err error) {
+	x.c.w.srv.log.Debug("websocket failed", "client", x.c.sock.RemoteAddr().String(), "error", err)
+	if out, e := x.m.AppendClose(x.c.sock.Reserve(160), closeCodeOf(err), reasonOf(err)); e == nil {
+		x.c.sock.Commit(out)
+	}
+	x.gone = true
+	x.announce(websocket.CloseAbnormal, err.Error())
+	x.finish()
+}
+
+// announce delivers websocket.disconnect, once.
+func (x *wsConn) announce(code int, reason string) {
+	if x.announced {
+		return
+	}
+	x.announced, x.over = true, true
+	x.deliver(&asgi.WebSocketDisconnect{Code: code, Reason: reason})
+	if x.log != nil {
+		x.log.end(x.c, code, 0)
+	}
+}
+
+func (x *wsConn) eof() {
+	if x.opening != nil {
+		x.opening.h.close()
+	}
+	x.gone = true
+	x.announce(websocket.CloseAbnormal, "")
+	x.finish()
+}
+
+func (x *wsConn) drained() {
+	if x.congested {
+		x.congested = false
+		x.deliver(writable)
+	}
+}
+
+func (x *wsConn) closed(error) {
+	x.gone, x.closing = true, true
+	x.announce(websocket.CloseAbnormal, "")
+	x.receiver = nil
+}
+
+// End closes in the application's name: 1000 if it is done, 1011 if it failed;
+// before the handshake is answered, with an HTTP status.
+func (x *wsConn) End(err error) {
+	if x.ended {
+		return
+	}
+	x.ended = true
+	if err == nil && x.opening != nil && !x.order.Complete() {
+		err = asgi.ErrIncomplete
+	}
+	if err != nil && !(ofPeer(err) && (x.gone || x.order.Complete())) {
+		x.c.w.srv.logFailure("websocket", address(x.c.sock.RemoteAddr()), x.path(), err)
+	}
+	switch {
+	case x.closing || x.order.Complete():
+	case x.opening != nil:
+		x.refuse(statusOf(err))
+	default:
+		// A close that was sent already is all there is to say.
+		_ = x.sendClose(closeCodeOf(err), "")
+	}
+}
+
+func (x *wsConn) path() string {
+	if x.opening != nil {
+		return x.opening.path
+	}
+	return ""
+}
+
+// drain tells the application, and closes with 1012 at a moment of the first
+// half of the time there is: clients that come back do not come all at once.
+func (x *wsConn) drain(d *asgi.Drain) {
+	x.deliver(d)
+	if x.opening != nil || x.closing {
+		return
+	}
+	spread := d.Deadline.Sub(x.c.sock.Now()) / 2
+	x.c.sock.AfterFunc(time.Duration(rand.Int64N(int64(max(spread, 1)))), func() {
+		if !x.closing && !x.m.CloseSent() {
+			_ = x.sendClose(websocket.CloseServiceRestart, "server is restarting")
+		}
+	})
+}
+
+// armPing sets the deadline of the next silence.
+func (x *wsConn) armPing() { x.setDeadline(x.c.w.srv.cfg.PingInterval) }
+
+func (x *wsConn) setDeadline(d time.Duration) {
+	if d > 0 {
+		x.c.sock.SetDeadline(x.c.sock.Now().Add(d))
+	} else {
+		x.c.sock.SetDeadline(time.Time{})
+	}
+}
+
+// deadline is the end of a silence, of a wait for life after a ping, or of the
+// wait for the peer's close.
+func (x *wsConn) deadline() {
+	cfg := &x.c.w.srv.cfg
+	now := x.c.sock.Now()
+	quiet := now.Sub(x.lastRead)
+	switch {
+	case x.m.CloseSent():
+		x.announce(websocket.CloseAbnormal, "")
+		x.finish()
+	case len(x.c.held) > 0: // it is we who do not read
+		x.armPing()
+	case x.pinged:
+		x.fail(errSilent)
+	case quiet < cfg.PingInterval:
+		x.setDeadline(cfg.PingInterval - quiet)
+	default:
+		out, err := x.m.AppendPing(x.c.sock.Reserve(2), nil)
+		if err != nil {
+			return
+		}
+		x.c.sock.Commit(out)
+		x.pinged = true
+		x.setDeadline(cfg.PongTimeout)
+	}
+}

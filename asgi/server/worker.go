@@ -1,0 +1,111 @@
+package server
+
+import (
+	"time"
+
+	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/http1"
+	"github.com/gale-server/gale/eventloop"
+)
+
+// worker is what the conns of one loop share: scratch space, and the list of
+// them.
+//
+// Loop-owned: call only from its event loop.
+type worker struct {
+	srv   *Server
+	conns conn // head of a ring
+	count int
+	drain *asgi.Drain   // not nil once the server is about to stop
+	empty chan struct{} // closed when draining is done
+
+	head    http1.Head            // the head being parsed
+	request asgi.HTTPRequest      // the event being delivered
+	message asgi.WebSocketReceive // the event being delivered
+	spare   [][]asgi.Header       // for the headers of held responses
+	date    string                // of second
+	second  int64
+}
+
+func newWorker(s *Server) *worker {
+	w := &worker{srv: s, empty: make(chan struct{})}
+	w.conns.prev, w.conns.next = &w.conns, &w.conns
+	return w
+}
+
+// open is the eventloop's Config.Open for this worker's loop.
+func (w *worker) open(sock eventloop.Conn) eventloop.Protocol {
+	c := &conn{sock: sock, w: w}
+	c.prev, c.next = w.conns.prev, &w.conns
+	c.prev.next, c.next.prev = c, c
+	w.count++
+	c.phase = newHTTPConn(c)
+	if w.drain != nil {
+		c.phase.drain(w.drain)
+	}
+	return c
+}
+
+func (w *worker) remove(c *conn) {
+	c.prev.next, c.next.prev = c.next, c.prev
+	c.prev, c.next = nil, nil
+	w.count--
+	w.checkEmpty()
+}
+
+// startDrain announces the end to every conn.
+func (w *worker) startDrain(d *asgi.Drain) {
+	w.drain = d
+	w.each(func(c *conn) { c.phase.drain(d) })
+	w.checkEmpty()
+}
+
+func (w *worker) checkEmpty() {
+	if w.drain != nil && w.count == 0 {
+		select {
+		case <-w.empty:
+		default:
+			close(w.empty)
+		}
+	}
+}
+
+// each calls fn for every conn; fn may close them.
+func (w *worker) each(fn func(*conn)) {
+	for c := w.conns.next; c != &w.conns; {
+		next := c.next
+		fn(c)
+		c = next
+	}
+}
+
+// dateAt is the Date header's value, made once a second
+// (https://www.rfc-editor.org/rfc/rfc9110#section-6.6.1).
+func (w *worker) dateAt(now time.Time) string {
+	if s := now.Unix(); s != w.second || w.date == "" {
+		w.second = s
+		w.date = now.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")
+	}
+	return w.date
+}
+
+const maxSpareHeaders = 64 // slices
+
+// copyHeaders copies headers into a slice that giveBack takes again.
+func (w *worker) copyHeaders(headers []asgi.Header) []asgi.Header {
+	if len(headers) == 0 {
+		return nil
+	}
+	var dst []asgi.Header
+	if n := len(w.spare); n > 0 {
+		dst, w.spare = w.spare[n-1], w.spare[:n-1]
+	}
+	return append(dst, headers...)
+}
+
+func (w *worker) giveBack(headers []asgi.Header) {
+	if cap(headers) > 0 && len(w.spare) < maxSpareHeaders {
+		clear(headers)
+		w.spare = append(w.spare, headers[:0])
+	}
+}
