@@ -43,31 +43,31 @@ func parseAddress(s string) (address, error) {
 // urls returns where a browser finds a server that listens on addr: on this
 // machine, and, if it listens on every address, from elsewhere ("" if not).
 func urls(addr net.Addr) (here, elsewhere string) {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok {
-		return addr.String(), ""
+	bound, err := netip.ParseAddrPort(addr.String())
+	if err != nil {
+		return addr.String(), "" // a Unix socket
 	}
-	port := strconv.Itoa(tcp.Port)
-	if !tcp.IP.IsUnspecified() {
-		return "http://" + net.JoinHostPort(tcp.IP.String(), port), ""
+	if !bound.Addr().IsUnspecified() {
+		return "http://" + bound.String(), ""
 	}
-	if ip := privateIP(); ip != "" {
-		elsewhere = "http://" + net.JoinHostPort(ip, port)
+	if ip := privateIP(); ip.IsValid() {
+		elsewhere = "http://" + netip.AddrPortFrom(ip, bound.Port()).String()
 	}
-	return "http://localhost:" + port, elsewhere
+	return "http://localhost:" + strconv.Itoa(int(bound.Port())), elsewhere
 }
 
-// privateIP is an address other devices of the same network may know us by.
-func privateIP() string {
+// privateIP is an address other devices of the same network may know us by; the
+// zero Addr if there is none.
+func privateIP() netip.Addr {
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
-		return ""
+		return netip.Addr{}
 	}
 	for _, a := range addrs {
 		prefix, err := netip.ParsePrefix(a.String())
 		if err == nil && prefix.Addr().Is4() && prefix.Addr().IsPrivate() {
-			return prefix.Addr().String()
+			return prefix.Addr()
 		}
 	}
-	return ""
+	return netip.Addr{}
 }

@@ -24,10 +24,9 @@ var page embed.FS
 // own WebSocket.
 var pageHeaders = []asgi.Header{
 	{Name: "content-security-policy", Value: "default-src 'none'; script-src 'self'; style-src 'self'; " +
-		"img-src 'self'; connect-src 'self'; manifest-src 'self'; " +
+		"img-src 'self'; connect-src 'self'; " +
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
 	{Name: "referrer-policy", Value: "no-referrer"},
-	{Name: "cross-origin-opener-policy", Value: "same-origin"},
 }
 
 // maxChatMessage bounds a message before the chat sees it: above its own bound,

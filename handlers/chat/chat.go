@@ -158,7 +158,7 @@ func (c *Chat) list() []roomInfo {
 	defer c.mu.Unlock()
 	infos := make([]roomInfo, 0, len(c.rooms))
 	for _, r := range c.rooms {
-		infos = append(infos, roomInfo{Room: r.name, Members: r.size()})
+		infos = append(infos, roomInfo{Room: r.name, Members: r.size(), Permanent: r.permanent})
 	}
 	slices.SortFunc(infos, func(a, b roomInfo) int { return cmp.Compare(a.Room, b.Room) })
 	return infos

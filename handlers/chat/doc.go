@@ -24,7 +24,7 @@
 //	type     keys                                       meaning
 //	welcome  you, name, limits, rooms                   answer to hello; you is the member's id
 //	named    room?, id, name                            a member of the room, or you, has this name now
-//	rooms    rooms: [{room, members}]                   the rooms and how many are in each
+//	rooms    rooms: [{room, members, permanent}]        the rooms and how many are in each
 //	joined   room, epoch, seq, gap, members, messages   you are in; what you have missed, oldest first
 //	parted   room                                       you are out
 //	arrived  room, id, name                             somebody came

@@ -28,8 +28,9 @@ type welcome struct {
 }
 
 type roomInfo struct {
-	Room    string `json:"room"`
-	Members int    `json:"members"`
+	Room      string `json:"room"`
+	Members   int    `json:"members"`
+	Permanent bool   `json:"permanent"`
 }
 
 type rooms struct {
