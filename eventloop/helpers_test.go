@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"log/slog"
 	"net"
 	"os"
@@ -227,5 +228,23 @@ func wantErr(t testing.TB, got, want error) {
 	t.Helper()
 	if want == nil && got != nil || !errors.Is(got, want) {
 		t.Fatalf("err = %v, want %v", got, want)
+	}
+}
+
+// coroutine returns a function that runs fn up to its end at its first call,
+// and leaves the coroutine parked until its second.
+func coroutine(fn func()) func() {
+	next, stop := iter.Pull(func(yield func(bool) bool) {
+		fn()
+		yield(true)
+	})
+	first := true
+	return func() {
+		if first {
+			first = false
+			next()
+			return
+		}
+		stop()
 	}
 }

@@ -88,27 +88,33 @@ func loopStack(index int) string {
 	return pickStack(profile.String(), fmt.Sprintf("%q:%q", loopLabel, fmt.Sprint(index)))
 }
 
-// pickStack returns the stack with this label that belongs to a loop, or to a
-// coroutine that the loop has switched to, from a goroutine profile in its text
-// form: paragraphs of "count @ addresses", "# labels: ..." and one line per
-// frame, the innermost first.
+// pickStack returns where the loop with this label is, from a goroutine profile
+// in its text form: paragraphs of "count @ addresses", "# labels: ..." and one
+// line per frame, the innermost first. A goroutine that waits for a coroutine,
+// or a coroutine for its turn, has iter.Pull innermost; a coroutine ends at
+// runtime.corostart.
 func pickStack(profile, label string) string {
-	var loop string
+	var loop, running string
 	for _, record := range strings.Split(profile, "\n\n") {
-		if !strings.Contains(record, label) {
+		_, frames, labelled := strings.Cut(record, label)
+		if !labelled {
 			continue
 		}
-		_, frames, _ := strings.Cut(record, label)
 		_, frames, _ = strings.Cut(frames, "\n")
-		resting := strings.Contains(strings.SplitN(frames, "\n", 2)[0], "coroswitch")
-		switch own := strings.Contains(frames, "(*Group).serve"); {
-		case own && !resting:
-			return frames
-		case own:
+		lines := strings.Split(strings.TrimSpace(frames), "\n")
+		waits := strings.Contains(lines[0], "\titer.Pull") || strings.Contains(lines[0], "\truntime.corostart")
+		switch {
+		case strings.Contains(frames, "(*Group).serve"):
 			loop = frames
-		case !resting && strings.Contains(frames, "runtime.corostart"):
-			return frames
+			if !waits {
+				return frames
+			}
+		case !waits && strings.Contains(lines[len(lines)-1], "\truntime.corostart"):
+			running = frames
 		}
+	}
+	if running != "" {
+		return running
 	}
 	return loop
 }

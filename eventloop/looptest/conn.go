@@ -153,6 +153,9 @@ func (c *Conn) ReadPaused() bool { return c.Host.sim.ReadPaused(c.socket.fd) }
 // Unread is the number of bytes that the peer sent and the conn has not read.
 func (c *Conn) Unread() int { return len(c.socket.input) }
 
+// Writes is the number of system calls by which bytes have left so far.
+func (c *Conn) Writes() int { return c.socket.writes }
+
 // WriteClosed reports whether the peer has seen our end of stream.
 func (c *Conn) WriteClosed() bool {
 	return c.socket.finSent || c.socket.closed && !c.socket.aborted

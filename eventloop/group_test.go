@@ -1,0 +1,193 @@
+package eventloop
+
+import (
+	"context"
+	"errors"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestShutdownClosesInGoodOrder(t *testing.T) {
+	closed := make(chan error, 10)
+	s := serve(t, Config{Open: func(c Conn) Protocol {
+		return &hooks{
+			data:   func([]byte) { c.Write(make([]byte, 4<<20)) },
+			closed: func(err error) { closed <- err },
+		}
+	}})
+	c := s.dial()
+	write(t, c, "x")
+	readN(t, c, 1)
+	down := make(chan error, 1)
+	go func() { down <- s.Shutdown(context.Background()) }()
+	if n := len(readAll(t, c)); n != 4<<20-1 {
+		t.Errorf("%d bytes arrived", n)
+	}
+	_ = c.Close()
+	wantErr(t, receive(t, down), nil)
+	wantErr(t, receive(t, closed), nil)
+}
+
+func TestShutdownDeadline(t *testing.T) {
+	closed := make(chan error, 10)
+	opened := make(chan bool, 10)
+	s := serve(t, Config{Open: func(c Conn) Protocol {
+		opened <- true
+		return &hooks{closed: func(err error) { closed <- err }}
+	}})
+	s.dial() // never closes
+	receive(t, opened)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	wantErr(t, s.Shutdown(ctx), context.Canceled)
+	wantErr(t, receive(t, closed), ErrShutdown)
+	s.stopped.Do(func() {}) // a second Shutdown returns the same
+	wantErr(t, s.Shutdown(context.Background()), context.Canceled)
+	s.stopping = nil // for the clean-up
+}
+
+// TestGoexit ends a loop's goroutine from within a callback, as t.FailNow does:
+// Shutdown must not wait for it.
+func TestGoexit(t *testing.T) {
+	closed := make(chan error, 1)
+	s := serve(t, Config{Loops: 1, Open: func(Conn) Protocol {
+		return &hooks{data: func([]byte) { runtime.Goexit() }, closed: func(err error) { closed <- err }}
+	}})
+	write(t, s.dial(), "x")
+	wantErr(t, receive(t, closed), ErrShutdown)
+	wantErr(t, s.Shutdown(t.Context()), nil)
+	if !strings.Contains(s.log.String(), "event loop died") {
+		t.Errorf("log: %s", s.log)
+	}
+}
+
+func TestConfig(t *testing.T) {
+	for name, c := range map[string]Config{
+		"loops":      {Loops: -1},
+		"high":       {HighWatermark: -1},
+		"low":        {LowWatermark: -1},
+		"order":      {HighWatermark: 10, LowWatermark: 20},
+		"above":      {OutboxBytes: 10, HighWatermark: 20},
+		"high above": {HighWatermark: 2 << 20},
+	} {
+		if _, err := New(c); err == nil || !strings.HasPrefix(err.Error(), "eventloop: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	c, err := Config{}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Loops < 1 || c.MaxConns < 1 || c.OutboxBytes != 1<<20 || c.HighWatermark != 256<<10 || c.LowWatermark != 64<<10 ||
+		c.ReadBytesPerTurn != 256<<10 || c.WriteTimeout != 30*time.Second || c.CloseTimeout != time.Minute ||
+		c.LingerTimeout != 5*time.Second || c.LingerBytes != 1<<20 || c.MailboxTasks != 1<<20 || c.BlockedAfter != 100*time.Millisecond {
+		t.Errorf("defaults: %+v", c)
+	}
+	c, err = Config{OutboxBytes: -1, MaxConns: -1, WriteTimeout: -1, LingerTimeout: -1, BlockedAfter: -1}.withDefaults()
+	if err != nil || c.HighWatermark != 256<<10 || c.MaxConns < 1<<30 || c.WriteTimeout < 1e5*time.Hour || c.LingerTimeout != 0 || c.BlockedAfter != 0 {
+		t.Errorf("no limits: %+v, %v", c, err)
+	}
+}
+
+// TestOwnership calls a conn from another goroutine than its loop's.
+func TestOwnership(t *testing.T) {
+	conns := make(chan Conn, 1)
+	s := serve(t, Config{Open: func(c Conn) Protocol {
+		conns <- c
+		return echo(c)
+	}})
+	s.dial()
+	c := receive(t, conns)
+	for name, fn := range map[string]func(){
+		"Write": func() { c.Write([]byte("x")) }, "Reserve": func() { c.Reserve(1) }, "Commit": func() { c.Commit(nil) },
+		"PauseRead": c.PauseRead, "ResumeRead": c.ResumeRead, "Schedule": c.Schedule,
+		"SetDeadline": func() { c.SetDeadline(time.Time{}) }, "AfterFunc": func() { c.AfterFunc(0, func() {}) },
+		"CloseWrite": c.CloseWrite, "Close": c.Close, "Abort": c.Abort,
+		"Loop.AfterFunc": func() { c.Loop().AfterFunc(0, func() {}) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s from a foreign goroutine went unnoticed", name)
+				}
+			}()
+			fn()
+		}()
+	}
+	if c.Loop().Owned() {
+		t.Error("the test's goroutine owns the loop")
+	}
+	owned := make(chan bool)
+	c.Post(func() { owned <- c.Loop().Owned() })
+	if !receive(t, owned) {
+		t.Error("the loop's goroutine does not own it")
+	}
+}
+
+func TestWatchdog(t *testing.T) {
+	s := serve(t, Config{Loops: 1, BlockedAfter: 20 * time.Millisecond, Open: func(c Conn) Protocol {
+		return &hooks{data: func(p []byte) {
+			if string(p) == "block" {
+				handlerThatBlocks(200 * time.Millisecond)
+			}
+			c.Write(p)
+		}}
+	}})
+	c := s.dial()
+	write(t, c, "quick")
+	readN(t, c, 5)
+	for range 2 {
+		write(t, c, "block")
+		readN(t, c, 5)
+	}
+	log := s.log.String()
+	if n := strings.Count(log, "event loop is blocked"); n != 2 {
+		t.Errorf("%d reports of two incidents: %s", n, log)
+	}
+	if !strings.Contains(log, "handlerThatBlocks") || !strings.Contains(log, "loop=0") {
+		t.Errorf("the handler is not named: %s", log)
+	}
+	if st := s.Stats(); st.Blocked != 2 || st.MaxLag < 20*time.Millisecond || st.MaxLag > patience {
+		t.Errorf("stats: %+v", st)
+	}
+}
+
+//go:noinline
+func handlerThatBlocks(d time.Duration) {
+	select {
+	case <-make(chan bool):
+	case <-time.After(d):
+	}
+}
+
+// TestWatchdogCoroutine blocks in a coroutine that the loop has switched to.
+func TestWatchdogCoroutine(t *testing.T) {
+	s := serve(t, Config{Loops: 1, BlockedAfter: 20 * time.Millisecond, Open: func(c Conn) Protocol {
+		parked := coroutine(func() {})
+		parked()
+		run := coroutine(func() { handlerThatBlocks(200 * time.Millisecond) })
+		return &hooks{data: func(p []byte) {
+			run()
+			c.Write(p)
+		}, closed: func(error) { parked(); run() }}
+	}})
+	c := s.dial()
+	write(t, c, "block")
+	readN(t, c, 5)
+	if log := s.log.String(); !strings.Contains(log, "handlerThatBlocks") {
+		t.Errorf("the handler is not named: %s", log)
+	}
+}
+
+func TestErrorsAreDistinct(t *testing.T) {
+	cause := errors.New("cause")
+	if err := error(&PanicError{Value: cause}); !errors.Is(err, cause) {
+		t.Error("the cause of a panic is lost")
+	}
+	if err := ioError(net.ErrClosed); !errors.Is(err, ErrReset) {
+		t.Errorf("%v is no reset", err)
+	}
+}
