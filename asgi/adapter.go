@@ -8,12 +8,21 @@ import (
 
 // ApplicationOf makes an Application of a Handler, so that it can stand behind
 // middleware written in coroutine form. The handler runs on the application's
-// goroutine; its Send suspends while the outbox is above its high watermark.
+// goroutine; its Send suspends while the outbox is above its high watermark, so
+// that it never sees congestion or a Writable event. While it has paused, a
+// Drain event may wait behind data. The application returns when the handler has
+// ended or got its disconnect.
+//
+// A handler whose context is cancelled by such middleware gets its disconnect,
+// and the application returns the context's error.
 func ApplicationOf(h Handler) Application {
 	return func(ctx context.Context, scope *Scope, receive Receive, send Send) error {
 		a := &adapted{ctx: ctx, next: send, outer: coroutineOf(ctx)}
 		defer a.close()
 		r := h.Open(scope, a)
+		if r == nil {
+			r = ReceiverFunc(func(ReceiveEvent) {})
+		}
 		for {
 			a.runPosted()
 			if a.ended {
@@ -21,18 +30,16 @@ func ApplicationOf(h Handler) Application {
 			}
 			ev, err := a.receive(receive)
 			switch {
-			case err != nil && ctx.Err() != nil:
-				return err
-			case err != nil:
-				continue // woken by Post
-			}
-			if r != nil {
+			case err == nil:
 				r.Receive(ev)
-			}
-			switch ev.(type) {
-			case *HTTPDisconnect, *WebSocketDisconnect:
-				a.runPosted()
-				return a.result
+				if (item{ev: ev}).last() {
+					return a.result
+				}
+			case ctx.Err() != nil:
+				if last := disconnectOf(scope.Type); last != nil {
+					r.Receive(last)
+				}
+				return err
 			}
 		}
 	}
@@ -50,7 +57,8 @@ type adapted struct {
 	mu     sync.Mutex
 	posted []func()
 	wake   context.CancelFunc // interrupts the receive under way; nil when there is none
-	closed bool
+	closed bool // the application has returned
+	late   bool // runLate is under way
 }
 
 // receive waits for an event or a post; while the handler has paused, for a
@@ -62,13 +70,23 @@ func (a *adapted) receive(receive Receive) (ReceiveEvent, error) {
 	waiting := len(a.posted) > 0
 	a.wake = cancel
 	a.mu.Unlock()
-	if waiting {
+	switch {
+	case waiting && a.outer != nil:
+		a.outer.x.Post(cancel) // not at once: a handler that posts to itself lets the loop go on
+	case waiting:
 		cancel()
 	}
-	if a.paused {
-		return Await(ctx, func(func(ReceiveEvent, error)) {})
+	if !a.paused {
+		return receive(ctx)
 	}
-	return receive(ctx)
+	_, err := Await(ctx, func(func(ReceiveEvent, error)) {})
+	for a.ctx.Err() != nil { // a pause does not hold back the last event
+		ev, err := receive(a.ctx)
+		if err != nil || (item{ev: ev}).last() {
+			return ev, err
+		}
+	}
+	return nil, err
 }
 
 func (a *adapted) runPosted() {
@@ -81,7 +99,13 @@ func (a *adapted) runPosted() {
 	}
 }
 
-func (a *adapted) Send(ev SendEvent) error { return a.next(a.ctx, ev) }
+func (a *adapted) Send(ev SendEvent) error {
+	if a.over() {
+		return ErrDisconnected
+	}
+	return a.next(a.ctx, ev)
+}
+
 func (a *adapted) Buffered() int           { return 0 }
 func (a *adapted) Congested() bool         { return false }
 func (a *adapted) Pause()                  { a.paused = true }
@@ -95,10 +119,25 @@ func (a *adapted) Adopt() {
 
 func (a *adapted) Owned() bool { return a.outer == nil || a.outer.x.Owned() }
 
+// close runs what was posted; what is posted from now on runs without the
+// application.
 func (a *adapted) close() {
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.closed = true
+	a.mu.Unlock()
+	a.runPosted()
+}
+
+// runLate runs what is posted after the application has returned.
+func (a *adapted) runLate() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for len(a.posted) > 0 {
+		a.mu.Unlock()
+		a.runPosted()
+		a.mu.Lock()
+	}
+	a.late = false
 }
 
 func (a *adapted) End(err error) {
@@ -110,16 +149,36 @@ func (a *adapted) End(err error) {
 func (a *adapted) Post(fn func()) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.closed {
-		return false
+	if a.closed && a.outer != nil {
+		return a.outer.x.Post(fn)
 	}
 	a.posted = append(a.posted, fn)
-	if a.wake != nil {
+	switch {
+	case a.closed && !a.late:
+		a.late = true
+		go a.runLate() // ends when nothing is posted any more
+	case a.wake != nil:
 		a.wake()
 	}
 	return true
 }
 
 func (a *adapted) AfterFunc(d time.Duration, fn func()) Timer {
-	return time.AfterFunc(d, func() { a.Post(fn) })
+	post := func() {
+		a.Post(func() {
+			if !a.over() {
+				fn()
+			}
+		})
+	}
+	if a.outer != nil {
+		return a.outer.x.AfterFunc(d, post)
+	}
+	return time.AfterFunc(d, post)
+}
+
+func (a *adapted) over() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.closed
 }

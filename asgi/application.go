@@ -69,7 +69,7 @@ func Await[T any](ctx context.Context, start func(done func(T, error))) (T, erro
 	for !settled {
 		if ctx.Err() != nil {
 			var zero T
-			return zero, context.Cause(ctx)
+			return zero, c.fail(context.Cause(ctx))
 		}
 		c.park(ctx, parkedAwait)
 	}
@@ -121,9 +121,9 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	for !elapsed {
 		switch {
 		case ctx.Err() != nil:
-			return context.Cause(ctx)
+			return c.fail(context.Cause(ctx))
 		case c.gone != nil:
-			return ErrDisconnected
+			return c.fail(ErrDisconnected)
 		}
 		c.park(ctx, parkedAwait)
 	}

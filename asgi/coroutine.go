@@ -38,14 +38,14 @@ type coroutine struct {
 	yield func(struct{}) bool     // the application switches to the loop
 
 	data   ReceiveEvent // delivered, not yet received
-	drain  ReceiveEvent
+	aside  ReceiveEvent // delivered in spite of a pause; comes behind data
 	gone   ReceiveEvent // the disconnect, from when it came
 	paused bool         // delivery stands still until the application receives
 
 	running  bool // the loop has switched to the application
 	parked   parking
 	parks    uint // counts parks, so that a late wake-up finds its park over
-	afterEnd int  // receives of gone
+	futile   uint // calls that failed at once, since the last park
 	finished bool
 	err      error // what the application returned
 }
@@ -59,9 +59,9 @@ const (
 	parkedAwait
 )
 
-// maxReceivesAfterEnd ends an application that spins on the disconnect event:
-// on the loop it would hold every other connection.
-const maxReceivesAfterEnd = 1000
+// maxFutile ends an application that spins, on a disconnect or on a context that
+// is done: on the loop it would hold every other connection.
+const maxFutile = 1000
 
 func coroutineOf(ctx context.Context) *coroutine {
 	c, _ := ctx.Value(ownerKey{}).(*coroutine)
@@ -85,8 +85,8 @@ func (c *coroutine) Receive(ev ReceiveEvent) {
 		c.gone = CloneReceive(ev)
 		c.ctx.end(ErrDisconnected)
 		c.resume()
-	case *Drain:
-		c.drain = CloneReceive(ev)
+	case *Drain, *LifespanShutdown:
+		c.aside = CloneReceive(ev)
 		c.resumeReceive()
 	default:
 		c.data = CloneReceive(ev)
@@ -122,7 +122,7 @@ func (c *coroutine) resume() {
 	c.x.Adopt()
 	if !alive {
 		c.finished = true
-		c.ctx.end(ErrIncomplete)
+		c.ctx.end(context.Canceled)
 		c.x.End(c.err)
 	}
 }
@@ -172,6 +172,7 @@ func (c *coroutine) park(ctx context.Context, why parking) {
 		defer stop()
 	}
 	c.parked = why
+	c.futile = 0
 	c.yield(struct{}{})
 	c.x.Adopt()
 }
@@ -185,7 +186,7 @@ func (c *coroutine) receive(ctx context.Context) (ReceiveEvent, error) {
 			return ev, nil
 		}
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return nil, c.fail(err)
 		}
 		if c.paused {
 			c.paused = false
@@ -199,13 +200,11 @@ func (c *coroutine) take() (ev ReceiveEvent) {
 	switch {
 	case c.data != nil:
 		ev, c.data = c.data, nil
-	case c.drain != nil:
-		ev, c.drain = c.drain, nil
+	case c.aside != nil:
+		ev, c.aside = c.aside, nil
 	case c.gone != nil:
+		c.fail(nil)
 		ev = c.gone
-		if c.afterEnd++; c.afterEnd > maxReceivesAfterEnd {
-			panic("asgi: application receives on and on after the disconnect")
-		}
 	}
 	return ev
 }
@@ -216,9 +215,21 @@ func (c *coroutine) send(ctx context.Context, ev SendEvent) error {
 	}
 	for c.x.Congested() && c.gone == nil {
 		if err := ctx.Err(); err != nil {
-			return err
+			return c.fail(err)
 		}
 		c.park(ctx, parkedSend)
 	}
-	return c.x.Send(ev)
+	err := c.x.Send(ev)
+	if c.gone != nil {
+		c.fail(nil)
+	}
+	return err
+}
+
+// fail counts a call that neither suspends nor gets anywhere, and returns err.
+func (c *coroutine) fail(err error) error {
+	if c.futile++; c.futile > maxFutile {
+		panic("asgi: application goes on and on after a disconnect, or with a context that is done")
+	}
+	return err
 }

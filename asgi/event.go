@@ -7,7 +7,7 @@ type Event interface {
 	// "http.response.start".
 	EventType() string
 
-	// Clone returns a deep copy that shares nothing with the event.
+	// clone returns a deep copy that shares nothing with the event but files.
 	clone() Event
 }
 
@@ -30,7 +30,7 @@ type SendEvent interface {
 func CloneReceive(ev ReceiveEvent) ReceiveEvent { return ev.clone().(ReceiveEvent) }
 
 // CloneSend returns a deep copy of ev, for code that passes an event to another
-// goroutine.
+// goroutine. Files are shared.
 func CloneSend(ev SendEvent) SendEvent { return ev.clone().(SendEvent) }
 
 // Size returns the payload bytes of an event, the unit of bounds on queues.
@@ -48,5 +48,18 @@ func Size(ev Event) int {
 		return len(e.Body)
 	default:
 		return 0
+	}
+}
+
+// disconnectOf returns the event that ends an exchange which the peer did not
+// end; nil for a lifespan, which has none.
+func disconnectOf(t ScopeType) ReceiveEvent {
+	switch t {
+	case ScopeHTTP:
+		return &HTTPDisconnect{}
+	case ScopeWebSocket:
+		return &WebSocketDisconnect{Code: 1006}
+	default:
+		return nil
 	}
 }

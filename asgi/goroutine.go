@@ -16,19 +16,13 @@ func Goroutine(app Application, run Runner) Handler {
 		g.inbox.x = x
 		g.ctx.owner = g
 		g.arrived.L = &g.waiting
-		if _, expects := scope.Header("expect"); expects {
-			g.inbox.hold() // until the first receive: the client waits for 100 (Continue)
-		}
+		g.inbox.shutFor(scope)
 		err := run.start(func() {
-			var result error
-			if err := call(func() { result = app(&g.ctx, scope, g.receive, g.send) }); err != nil {
-				result = err
-			}
-			g.ctx.end(ErrIncomplete)
-			g.end(result)
+			guard(func() { g.finish(scope.Type, app(&g.ctx, scope, g.receive, g.send)) },
+				func(err error) { g.finish(scope.Type, err) })
 		})
 		if err != nil {
-			g.end(err)
+			g.finish(scope.Type, err)
 		}
 		return g
 	})
@@ -43,6 +37,19 @@ type threaded struct {
 	waiting sync.Mutex
 	arrived sync.Cond
 	gone    ReceiveEvent // guarded by waiting
+}
+
+// finish ends the exchange, and whatever other goroutines of the application
+// wait for.
+func (g *threaded) finish(t ScopeType, err error) {
+	g.ctx.end(context.Canceled)
+	g.end(err)
+	g.waiting.Lock()
+	defer g.waiting.Unlock()
+	if g.gone == nil {
+		g.gone = disconnectOf(t)
+	}
+	g.arrived.Broadcast()
 }
 
 // Receive takes an event from the engine, on the loop.
@@ -74,8 +81,7 @@ func (g *threaded) receive(ctx context.Context) (ReceiveEvent, error) {
 		defer stop()
 	}
 	for {
-		if it, ok := g.inbox.get(); ok {
-			g.inbox.drop()
+		if it, ok := g.inbox.take(); ok {
 			return it.ev, nil
 		}
 		if g.gone != nil {
@@ -84,7 +90,7 @@ func (g *threaded) receive(ctx context.Context) (ReceiveEvent, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		g.inbox.release()
+		g.inbox.open()
 		g.arrived.Wait()
 	}
 }

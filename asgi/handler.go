@@ -57,7 +57,9 @@ type Exchange interface {
 
 	// Pause stops the delivery of HTTPRequest and WebSocketReceive events, and
 	// with it the reading of the socket, until Resume. Other events still come.
-	// Resume never delivers events from within the call.
+	// Resume never delivers events from within the call. A client that waits
+	// for 100 (Continue) gets it when its body could be delivered: as Open
+	// returns without a pause, or upon Resume.
 	Pause()
 	Resume()
 

@@ -9,11 +9,13 @@ import "sync"
 type inbox struct {
 	x Exchange
 
-	mu     sync.Mutex
-	items  []item
-	bytes  int
-	paused bool // by the inbox; a pause by the handler counts apart
-	held   bool // by the handler
+	mu    sync.Mutex
+	items []item
+	bytes int
+	busy  bool // somebody takes until nothing is left; whoever puts need not care
+	full  bool // above the bounds
+	held  bool // by Pause: data stays where it is
+	shut  bool // the application does not receive yet, and its client waits for 100 (Continue)
 }
 
 // item is an event or a function.
@@ -22,67 +24,146 @@ type item struct {
 	fn func()
 }
 
+// data reports whether a pause holds the item back.
+func (it item) data() bool {
+	switch it.ev.(type) {
+	case *HTTPRequest, *WebSocketReceive:
+		return true
+	}
+	return false
+}
+
+// last reports whether no event follows the item.
+func (it item) last() bool {
+	switch it.ev.(type) {
+	case *HTTPDisconnect, *WebSocketDisconnect:
+		return true
+	}
+	return false
+}
+
 // keepItems is the capacity an empty inbox keeps: an idle connection costs no
 // more than this.
 const keepItems = 2
 
-// put appends an item and reports whether the inbox was empty.
-func (b *inbox) put(it item) (first bool) {
+// put appends an item and reports whether the caller must start a taker.
+func (b *inbox) put(it item) (start bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	first = len(b.items) == 0
 	b.items = append(b.items, it)
 	if it.ev != nil {
 		b.bytes += Size(it.ev)
 	}
-	if !b.paused && (len(b.items) >= maxRelayEvents || b.bytes >= maxRelayBytes) {
-		b.paused = true
+	if !b.full && (len(b.items) >= maxRelayEvents || b.bytes >= maxRelayBytes) {
+		b.full = true
 		b.apply()
 	}
-	return first
+	return b.claim()
 }
 
-// get returns the first item without removing it.
-func (b *inbox) get() (it item, ok bool) {
+// claim makes the caller the taker if there is work and no taker.
+func (b *inbox) claim() bool {
+	if b.busy || b.first() < 0 {
+		return false
+	}
+	b.busy = true
+	return true
+}
+
+// first returns the index of the first item that may be taken, or -1.
+func (b *inbox) first() int {
+	for i, it := range b.items {
+		if !b.held || !it.data() {
+			return i
+		}
+	}
+	return -1
+}
+
+// take removes the first item that may be handled. When there is none, the
+// caller is no longer the taker.
+func (b *inbox) take() (it item, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.items) == 0 {
+	i := b.first()
+	if i < 0 {
+		b.busy = false
 		return item{}, false
 	}
-	return b.items[0], true
-}
-
-// drop removes the first item and reports whether more wait.
-func (b *inbox) drop() (more bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if ev := b.items[0].ev; ev != nil {
-		b.bytes -= Size(ev)
+	it = b.items[i]
+	b.remove(i)
+	if it.last() {
+		b.dropEvents() // only a pause has let the last one pass others
 	}
-	b.items[0] = item{}
-	if len(b.items) > 1 {
-		b.items = b.items[1:]
-	} else if cap(b.items) > keepItems {
-		b.items = nil
-	} else {
-		b.items = b.items[:0]
-	}
-	if b.paused && len(b.items) < maxRelayEvents/2 && b.bytes < maxRelayBytes/2 {
-		b.paused = false
+	if b.full && len(b.items) < maxRelayEvents/2 && b.bytes < maxRelayBytes/2 {
+		b.full = false
 		b.apply()
 	}
-	return len(b.items) > 0
+	return it, true
 }
 
-// hold and release are the handler's own Pause and Resume.
-func (b *inbox) hold()    { b.setHeld(true) }
-func (b *inbox) release() { b.setHeld(false) }
+func (b *inbox) remove(i int) {
+	if ev := b.items[i].ev; ev != nil {
+		b.bytes -= Size(ev)
+	}
+	copy(b.items[1:i+1], b.items[:i])
+	b.items[0] = item{}
+	switch {
+	case len(b.items) > 1:
+		b.items = b.items[1:]
+	case cap(b.items) > keepItems:
+		b.items = nil
+	default:
+		b.items = b.items[:0]
+	}
+}
 
-func (b *inbox) setHeld(held bool) {
+func (b *inbox) dropEvents() {
+	kept := b.items[:0]
+	for _, it := range b.items {
+		if it.ev == nil {
+			kept = append(kept, it)
+		}
+	}
+	clear(b.items[len(kept):])
+	b.items, b.bytes = kept, 0
+}
+
+// hold and release are the application's own Pause and Resume. release reports
+// whether the caller must start a taker.
+func (b *inbox) hold() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.held != held {
-		b.held = held
+	if !b.held {
+		b.held = true
+		b.apply()
+	}
+}
+
+func (b *inbox) release() (start bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.held {
+		b.held = false
+		b.apply()
+	}
+	return b.claim()
+}
+
+// shutFor keeps the exchange from reading until open is called, if its client
+// waits for the application to ask for the body (RFC 9110 section 10.1.1).
+func (b *inbox) shutFor(scope *Scope) {
+	if _, expects := scope.Header("expect"); expects {
+		b.shut = true
+		b.x.Pause()
+	}
+}
+
+func (b *inbox) open() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.shut {
+		b.shut = false
 		b.apply()
 	}
 }
@@ -102,7 +183,7 @@ func (b *inbox) apply() {
 }
 
 func (b *inbox) switchDelivery() {
-	if b.paused || b.held {
+	if b.full || b.held || b.shut {
 		b.x.Pause()
 	} else {
 		b.x.Resume()

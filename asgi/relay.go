@@ -37,6 +37,8 @@ type relay struct {
 	order     Order
 	out       []SendEvent
 	outBytes  int
+	accepted  uint          // events that were put into out
+	handed    uint          // of these, taken out again and given to the exchange
 	posted    bool          // a flush is on its way to the loop
 	congested bool          // as of the last flush
 	gone      bool          // the peer is gone
@@ -69,7 +71,29 @@ func (r *relay) send(ctx context.Context, ev SendEvent) error {
 	}
 	r.out = append(r.out, CloneSend(ev))
 	r.outBytes += Size(ev)
-	return r.post()
+	r.accepted++
+	if err := r.post(); err != nil {
+		return err
+	}
+	if _, ok := ev.(*HTTPResponseZeroCopySend); ok {
+		return r.handOver() // the caller may close the file
+	}
+	return nil
+}
+
+// handOver blocks until the exchange has seen every accepted event. It heeds no
+// context: the loop owes the flush.
+func (r *relay) handOver() error {
+	for last := r.accepted; r.handed < last; {
+		r.wait(context.Background())
+	}
+	switch {
+	case r.failure != nil:
+		return r.failure
+	case r.gone:
+		return ErrDisconnected
+	}
+	return nil
 }
 
 // wait blocks, with the lock released, until something changed or ctx is done.
@@ -129,6 +153,7 @@ func (r *relay) flush() {
 	case failure != nil:
 		r.failure = failure
 	}
+	r.handed += uint(len(out))
 	r.congested = r.x.Congested()
 	r.signal()
 }
@@ -148,14 +173,16 @@ func (r *relay) observe(ev ReceiveEvent) {
 	r.signal()
 }
 
-// end ends the exchange once everything sent before has reached it.
-func (r *relay) end(err error) {
+// end ends the exchange once everything sent before has reached it, and reports
+// whether this is the first end.
+func (r *relay) end(err error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {
-		return
+		return false
 	}
 	r.ended = true
+	r.signal()
 	r.x.Post(func() {
 		r.flush()
 		if err == nil {
@@ -163,15 +190,23 @@ func (r *relay) end(err error) {
 		}
 		r.x.End(err)
 	})
+	return true
 }
 
-// call runs fn and turns a panic into an error.
-func call(fn func()) (err error) {
+// guard runs fn and hands a panic of it to failed as an error. After a Goexit,
+// which nothing can stop, failed runs as the goroutine ends.
+func guard(fn func(), failed func(error)) {
+	returned := false
 	defer func() {
-		if v := recover(); v != nil {
-			err = &PanicError{Value: v, Stack: debug.Stack()}
+		if returned {
+			return
 		}
+		v := recover()
+		if v == nil {
+			v = errGoexit
+		}
+		failed(&PanicError{Value: v, Stack: debug.Stack()})
 	}()
 	fn()
-	return nil
+	returned = true
 }

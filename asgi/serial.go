@@ -12,14 +12,23 @@ import (
 //
 // The exchange the handler gets is safe for concurrent use. Its Send may block,
 // while the outbox is above its high watermark; what is wrong with an event
-// beyond its order is reported by a later Send. Its Post and AfterFunc run fn
-// among the handler's events.
+// beyond its order is reported by a later Send, or as the exchange ends. Its
+// Post and AfterFunc run fn among the handler's events.
+//
+// When run refuses a task, the exchange ends with run's error. A handler that
+// was open gets its disconnect all the same, on a goroutine of its own.
 func Serial(h Handler, run Runner) Handler {
 	return HandlerFunc(func(scope *Scope, x Exchange) Receiver {
-		s := &serial{run: run}
+		s := &serial{run: run, scopeType: scope.Type}
 		s.relay.x, s.relay.order = x, NewOrder(scope.Type)
 		s.inbox.x = x
-		s.deliver(item{fn: func() { s.receiver = h.Open(scope, s) }})
+		s.inbox.shutFor(scope)
+		s.deliver(item{fn: func() {
+			if !s.over() {
+				s.receiver = h.Open(scope, s)
+				s.inbox.open()
+			}
+		}})
 		return s
 	})
 }
@@ -27,9 +36,10 @@ func Serial(h Handler, run Runner) Handler {
 // serial is a Receiver for the engine and an Exchange for the handler.
 type serial struct {
 	relay
-	inbox    inbox
-	run      Runner
-	receiver Receiver // owned by the task
+	inbox     inbox
+	run       Runner
+	scopeType ScopeType
+	receiver  Receiver // owned by the task
 }
 
 // Receive takes an event from the engine, on the loop.
@@ -38,35 +48,55 @@ func (s *serial) Receive(ev ReceiveEvent) {
 	s.deliver(item{ev: CloneReceive(ev)})
 }
 
-// deliver queues an item, and starts a task if none is under way: the task that
-// empties the inbox is the last to see it empty.
 func (s *serial) deliver(it item) {
-	if !s.inbox.put(it) {
-		return
-	}
-	if err := s.run.start(s.work); err != nil {
-		s.end(err)
+	if s.inbox.put(it) {
+		s.start()
 	}
 }
 
-func (s *serial) work() {
-	for more := true; more; more = s.inbox.drop() {
-		it, _ := s.inbox.get()
-		if s.over() {
-			continue
-		}
-		err := call(func() {
-			switch {
-			case it.fn != nil:
-				it.fn()
-			case s.receiver != nil:
-				s.receiver.Receive(it.ev)
-			}
-		})
-		if err != nil {
-			s.end(err)
-		}
+func (s *serial) start() {
+	err := s.run.start(s.work)
+	if err == nil {
+		return
 	}
+	if s.end(err) {
+		s.inbox.put(item{fn: func() {
+			if last := disconnectOf(s.scopeType); last != nil && s.receiver != nil {
+				s.receiver.Receive(last)
+			}
+		}})
+	}
+	go s.work() // ends when the inbox is empty
+}
+
+// work handles items until there is none left: it is the last to see the inbox
+// empty.
+func (s *serial) work() {
+	emptied := false
+	defer func() {
+		if !emptied {
+			s.start() // a Goexit took this task
+		}
+	}()
+	for {
+		it, ok := s.inbox.take()
+		if !ok {
+			emptied = true
+			return
+		}
+		s.handle(it)
+	}
+}
+
+func (s *serial) handle(it item) {
+	guard(func() {
+		switch {
+		case it.fn != nil:
+			it.fn()
+		case s.receiver != nil && !s.over():
+			s.receiver.Receive(it.ev)
+		}
+	}, func(err error) { s.end(err) })
 }
 
 func (s *serial) over() bool {
@@ -89,8 +119,14 @@ func (s *serial) Congested() bool {
 	return s.congested
 }
 
-func (s *serial) Pause()        { s.inbox.hold() }
-func (s *serial) Resume()       { s.inbox.release() }
+func (s *serial) Pause() { s.inbox.hold() }
+
+func (s *serial) Resume() {
+	if s.inbox.release() {
+		s.start()
+	}
+}
+
 func (s *serial) End(err error) { s.end(err) }
 func (s *serial) Adopt()        {}
 func (s *serial) Owned() bool   { return true }
@@ -101,5 +137,11 @@ func (s *serial) Post(fn func()) bool {
 }
 
 func (s *serial) AfterFunc(d time.Duration, fn func()) Timer {
-	return time.AfterFunc(d, func() { s.Post(fn) })
+	return time.AfterFunc(d, func() {
+		s.Post(func() {
+			if !s.over() {
+				fn()
+			}
+		})
+	})
 }
