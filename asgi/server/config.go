@@ -90,10 +90,28 @@ type Config struct {
 	// is still open. Default 10 s.
 	DrainTimeout time.Duration
 
+	// HalfClose says what the end of the client's stream means for a request
+	// whose response is under way. Default: HalfCloseServes.
+	HalfClose HalfClose
+
 	// Strict makes events after completion an *asgi.OrderError instead of
 	// ignoring them: for tests of applications.
 	Strict bool
 }
+
+// HalfClose is what to make of a client that has sent its request and then
+// ended its stream. TCP does not tell whether it still reads.
+type HalfClose uint8
+
+const (
+	// HalfCloseServes delivers the response: a client may have closed only its
+	// side. That it is gone shows when something is written to it.
+	HalfCloseServes HalfClose = iota
+	// HalfCloseDisconnects takes the client for gone and tells the application
+	// at once: for servers of many long polls to browsers, which close only when
+	// they leave.
+	HalfCloseDisconnects
+)
 
 // withDefaults returns a copy with every default filled in.
 func (c Config) withDefaults() (Config, error) {

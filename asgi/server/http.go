@@ -108,12 +108,14 @@ func (h *httpConn) handle(ev http1.Event) {
 // begin opens the exchange of the request in the worker's head.
 func (h *httpConn) begin() {
 	h.served++
-	h.bodySeen = 0
+	h.waiting, h.bodySeen = waitNothing, 0 // what comes next is timed afresh
 	head := &h.c.w.head
 	x := &httpExchange{exchange: exchange{c: h.c, order: asgi.NewOrder(asgi.ScopeHTTP)}, h: h}
 	h.fillScope(&x.scope, head, x.fields[:0])
-	if websocket.IsUpgrade(x.scope.Headers) {
-		h.upgrade(&x.scope, head.HasBody())
+	// https://www.rfc-editor.org/rfc/rfc9110#section-7.8: not in HTTP/1.0, and
+	// what has a body is an ordinary request.
+	if head.Upgrade() != nil && websocket.IsUpgrade(x.scope.Headers) {
+		h.upgrade(&x.scope)
 		return
 	}
 	x.closeDelimited = head.Minor() == 0
@@ -190,7 +192,11 @@ func (h *httpConn) eof() {
 		h.refuse(err)
 		return
 	}
-	if h.x == nil {
+	switch {
+	case h.x == nil:
+		h.close()
+	case h.c.w.srv.cfg.HalfClose == HalfCloseDisconnects:
+		h.x.vanish()
 		h.close()
 	}
 }

@@ -40,12 +40,9 @@ type opening struct {
 
 // upgrade answers a request for a WebSocket: with a refusal, or by opening the
 // application's exchange.
-func (h *httpConn) upgrade(scope *asgi.Scope, hasBody bool) {
+func (h *httpConn) upgrade(scope *asgi.Scope) {
 	cfg := &h.c.w.srv.cfg
-	r := websocket.Request{Method: scope.Method, Minor: 1, Headers: scope.Headers, HasBody: hasBody}
-	if scope.HTTPVersion == "1.0" {
-		r.Minor = 0
-	}
+	r := websocket.Request{Method: scope.Method, Minor: 1, Headers: scope.Headers}
 	up, err := websocket.CheckUpgrade(&r)
 	if err == nil {
 		err = websocket.CheckOrigin(up.Origin, up.Host, cfg.AllowedOrigins)
@@ -132,6 +129,9 @@ func (x *wsConn) accept(e *asgi.WebSocketAccept) error {
 	x.lastRead = x.c.sock.Now()
 	x.armPing()
 	x.c.wake() // what followed the handshake belongs to frames
+	if d := x.c.w.drain; d != nil {
+		x.closeWithin(d)
+	}
 	return nil
 }
 
@@ -384,13 +384,16 @@ func (x *wsConn) path() string {
 	return ""
 }
 
-// drain tells the application, and closes with 1012 at a moment of the first
-// half of the time there is: clients that come back do not come all at once.
 func (x *wsConn) drain(d *asgi.Drain) {
 	x.deliver(d)
-	if x.opening != nil || x.closing {
-		return
+	if x.opening == nil && !x.closing {
+		x.closeWithin(d)
 	}
+}
+
+// closeWithin closes with 1012 at a moment of the first half of the time there
+// is: clients that come back do not come all at once.
+func (x *wsConn) closeWithin(d *asgi.Drain) {
 	spread := d.Deadline.Sub(x.c.sock.Now()) / 2
 	x.c.sock.AfterFunc(time.Duration(rand.Int64N(int64(max(spread, 1)))), func() {
 		if !x.closing && !x.m.CloseSent() {
