@@ -11,10 +11,11 @@ type controlPayload struct {
 	bytes [MaxControlBytes]byte
 }
 
-// readControl takes the next payload bytes of a control frame; last says that
-// they are its end. Control frames may stand between the fragments of a
-// message, so they leave the message's state alone (RFC 6455 §5.4).
-func (m *Machine) readControl(event *Event, p []byte, last bool) {
+// readControl takes the next payload bytes of a control frame. Control frames
+// may stand between the fragments of a message, so they leave the message's
+// state alone (RFC 6455 §5.4).
+func (m *Machine) readControl(event *Event, p []byte) {
+	last := m.frame.remaining == 0
 	if m.control != nil || !last {
 		if m.control == nil {
 			m.control = new(controlPayload)

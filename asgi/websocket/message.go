@@ -5,9 +5,9 @@ package websocket
 // can make us allocate ahead of what it sent.
 const minGather = 1024
 
-// readData takes the next payload bytes of the message that is arriving; last
-// says that they are its end.
-func (m *Machine) readData(event *Event, p []byte, last bool) {
+// readData takes the next payload bytes of the message that is arriving.
+func (m *Machine) readData(event *Event, p []byte) {
+	last := m.frame.fin && m.frame.remaining == 0
 	// With an extension that transforms the payload this check moves behind the
 	// transformation: the rule is about the message, not about the wire.
 	if m.message == Text {

@@ -52,14 +52,13 @@ func (m *Machine) Next(p []byte) (event Event, err error) {
 func (m *Machine) readPayload(event *Event, p []byte) {
 	m.frame.key = unmask(p, m.frame.key)
 	m.frame.remaining -= int64(len(p))
-	whole := m.frame.remaining == 0
-	if whole {
+	if m.frame.remaining == 0 {
 		m.phase = phaseHeader
 	}
 	if m.frame.op.isControl() {
-		m.readControl(event, p, whole)
+		m.readControl(event, p)
 	} else {
-		m.readData(event, p, whole && m.frame.fin)
+		m.readData(event, p)
 	}
 }
 
