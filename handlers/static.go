@@ -146,7 +146,11 @@ func (s *Static) Open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 		x.End(asgi.ErrUnsupportedScope)
 		return nil
 	}
-	f, ok := s.files[clean(Path(scope))]
+	p := Path(scope)
+	f, ok := s.files[p]
+	if !ok {
+		f, ok = s.files[clean(p)]
+	}
 	switch {
 	case !ok:
 		notFound.send(x)

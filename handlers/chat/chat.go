@@ -152,7 +152,8 @@ func (c *Chat) leave(m *member, r *room) {
 	}
 }
 
-// list returns the rooms by name.
+// list returns the rooms: those that are always there in their order, then the
+// others by name.
 func (c *Chat) list() []roomInfo {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -160,7 +161,15 @@ func (c *Chat) list() []roomInfo {
 	for _, r := range c.rooms {
 		infos = append(infos, roomInfo{Room: r.name, Members: r.size(), Permanent: r.permanent})
 	}
-	slices.SortFunc(infos, func(a, b roomInfo) int { return cmp.Compare(a.Room, b.Room) })
+	rank := func(info roomInfo) int {
+		if at := slices.Index(c.config.Rooms, info.Room); at >= 0 {
+			return at
+		}
+		return len(c.config.Rooms)
+	}
+	slices.SortFunc(infos, func(a, b roomInfo) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Room, b.Room))
+	})
 	return infos
 }
 

@@ -151,7 +151,8 @@ export class Chat extends EventTarget {
   on_left(message) {
     const room = this.rooms.get(message.room);
     if (!room || !room.people.delete(message.id)) return;
-    this.#line(room, "left", `${message.name} left`, message.id);
+    // While the server drains, everybody leaves, to come back.
+    if (!this.#draining) this.#line(room, "left", `${message.name} left`, message.id);
     this.#changed(room.name);
   }
 

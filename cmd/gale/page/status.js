@@ -27,6 +27,7 @@ export class Status {
       this.#tick = setTimeout(() => this.#show(), 250);
     }
     if ($("badge-text").textContent !== text) $("badge-text").textContent = text;
+    if ($("badge").dataset.state !== state) $("spoken").textContent = waits ? "Connection lost, reconnecting" : state;
     $("badge").dataset.state = state;
     $("retry").hidden = !waits;
     $("rtt-box").hidden = state !== "online" || this.#rtts.length === 0;
@@ -37,9 +38,14 @@ export class Status {
     if (this.#rtts.length > samples) this.#rtts.shift();
     $("rtt").textContent = milliseconds < 10 ? `${milliseconds.toFixed(1)} ms` : `${Math.round(milliseconds)} ms`;
     $("rtt-box").title = `Round trip to the server: ${$("rtt").textContent}`;
-    const top = Math.max(...this.#rtts);
-    const points = this.#rtts.map((v, i) => `${((i * 60) / (samples - 1)).toFixed(1)},${(19 - (v / top) * 17).toFixed(1)}`);
-    $("spark").firstElementChild.setAttribute("points", points.join(" "));
+    if (this.#rtts.length > 3) this.#draw();
     this.#show();
+  }
+
+  #draw() {
+    const top = Math.max(...this.#rtts);
+    const first = samples - this.#rtts.length; // the newest is at the right end
+    const points = this.#rtts.map((v, i) => `${(((first + i) * 60) / (samples - 1)).toFixed(1)},${(19 - (v / top) * 17).toFixed(1)}`);
+    $("spark").firstElementChild.setAttribute("points", points.join(" "));
   }
 }
