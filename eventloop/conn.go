@@ -84,7 +84,7 @@ type Conn interface {
 
 	// Abort drops the conn at the end of this turn. What waits is thrown away
 	// and the peer sees a reset, so that it cannot take a truncated stream for
-	// a whole one.
+	// a whole one. (A Unix socket knows no reset, only the end of the stream.)
 	Abort()
 
 	// Post runs fn on the conn's loop, in a later turn and after everything

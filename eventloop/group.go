@@ -239,7 +239,7 @@ func (g *Group) adopt(fd int, from *listener, remote netip.AddrPort) {
 	s := newSocket(l, fd, from, remote)
 	if g.Conns() >= g.config.MaxConns {
 		g.refusals.Add(1)
-		if g.refusing.Load() >= maxRefusing {
+		if len(g.config.Refusal) == 0 || g.refusing.Load() >= maxRefusing {
 			_, _ = unix.Write(fd, g.config.Refusal)
 			_ = unix.Close(fd)
 			return

@@ -63,7 +63,7 @@ func (c *Conn) ready(r kernel.Readiness) {
 // Feed has the peer send p.
 func (c *Conn) Feed(p string) {
 	c.Host.t.Helper()
-	if c.socket.fin || c.socket.reset {
+	if c.PeerDone() {
 		c.Host.t.Fatal("looptest: Feed after the peer's end of stream")
 	}
 	c.socket.input = append(c.socket.input, p...)
@@ -166,3 +166,7 @@ func (c *Conn) Aborted() bool { return c.socket.aborted }
 
 // Closed reports whether the protocol got its last call, and the reason in it.
 func (c *Conn) Closed() (over bool, reason error) { return c.over, c.err }
+
+// PeerDone reports whether the peer has ended its stream or reset the conn, so
+// that it can Feed no more.
+func (c *Conn) PeerDone() bool { return c.socket.fin || c.socket.reset }
