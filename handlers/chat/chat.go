@@ -69,7 +69,8 @@ func (c *Chat) Open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 		return nil
 	}
 	m := &member{chat: c, x: x}
-	m.out.post = func() bool { return x.Post(m.flush) }
+	flush := m.flush // one method value for all posts
+	m.out.post = func() bool { return x.Post(flush) }
 	return m
 }
 
