@@ -57,8 +57,8 @@ type adapted struct {
 	mu     sync.Mutex
 	posted []func()
 	wake   context.CancelFunc // interrupts the receive under way; nil when there is none
-	closed bool // the application has returned
-	late   bool // runLate is under way
+	closed bool               // the application has returned
+	late   bool               // runLate is under way
 }
 
 // receive waits for an event or a post; while the handler has paused, for a
@@ -106,10 +106,10 @@ func (a *adapted) Send(ev SendEvent) error {
 	return a.next(a.ctx, ev)
 }
 
-func (a *adapted) Buffered() int           { return 0 }
-func (a *adapted) Congested() bool         { return false }
-func (a *adapted) Pause()                  { a.paused = true }
-func (a *adapted) Resume()                 { a.paused = false }
+func (a *adapted) Buffered() int   { return 0 }
+func (a *adapted) Congested() bool { return false }
+func (a *adapted) Pause()          { a.paused = true }
+func (a *adapted) Resume()         { a.paused = false }
 
 func (a *adapted) Adopt() {
 	if a.outer != nil {

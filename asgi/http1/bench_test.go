@@ -173,7 +173,7 @@ func BenchmarkResponse(b *testing.B) {
 		m.out = outHead
 		dst, err := m.AppendStart(out, &okResponse)
 		if err == nil {
-			dst, err = m.AppendLastBody(dst, hello)
+			_, err = m.AppendLastBody(dst, hello)
 		}
 		if err != nil {
 			b.Fatal(err)

@@ -53,6 +53,8 @@ func TestChunkLines(t *testing.T) {
 		{"bare CR after the data", "5\r\nhello\r0\r\n\r\n", "", false},
 		{"no CRLF after the data", "5\r\nhello0\r\n\r\n", "", false},
 		{"other octets after the data", "5\r\nhelloXX0\r\n\r\n", "", false},
+		{"CR and another octet after the data", "5\r\nhello\rX0\r\n\r\n", "", false},
+		{"another octet and LF after the data", "5\r\nhelloX\n0\r\n\r\n", "", false},
 		{"data longer than its size", "3\r\nhello\r\n0\r\n\r\n", "", false},
 		{"extra CRLF between chunks", "5\r\nhello\r\n\r\n0\r\n\r\n", "", false},
 		{"bare LF ends the last chunk", "0\n\r\n", "", false},

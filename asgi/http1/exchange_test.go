@@ -222,6 +222,20 @@ func TestDrain(t *testing.T) {
 		t.Errorf("%q", out)
 	}
 
+	// If not, the connection is over as soon as the response is.
+	m = New(cfg)
+	if _, err := m.Next([]byte(length(1000, "")), new(Head)); err != nil {
+		t.Fatal(err)
+	}
+	take(t, m, start(Response{Status: 200, BodyBytes: -1}))
+	if !m.KeepAlive() {
+		t.Error("the application may still read the body")
+	}
+	take(t, m, last(""))
+	if m.KeepAlive() || m.InRequest() {
+		t.Error("a large body is drained")
+	}
+
 	// While it drains the request is not over.
 	m = New(nil)
 	if _, err := m.Next([]byte(length(3, "")), new(Head)); err != nil {
@@ -239,6 +253,21 @@ func TestDrain(t *testing.T) {
 	}
 	if err := m.EOF(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestDrainEOF: a body cut off after its response is nobody's loss.
+func TestDrainEOF(t *testing.T) {
+	m := New(nil)
+	if _, err := m.Next([]byte(chunkedHead), new(Head)); err != nil {
+		t.Fatal(err)
+	}
+	take(t, m, start(Response{Status: 200}), last(""))
+	if err := m.EOF(); err != nil || m.KeepAlive() || m.InRequest() {
+		t.Error(err)
+	}
+	if ev, err := m.Next([]byte("x"), new(Head)); err != nil || ev.Kind != Closed {
+		t.Error(ev, err)
 	}
 }
 

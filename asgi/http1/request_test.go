@@ -232,3 +232,53 @@ func TestHostValues(t *testing.T) {
 		refused(t, nil, "GET / HTTP/1.1\r\nHost: "+host+"\r\n\r\n", 400)
 	}
 }
+
+// TestVerdicts: the error names the rule that was broken, not another one that
+// happens to have the same status.
+func TestVerdicts(t *testing.T) {
+	const h = "GET / HTTP/1.1\r\nHost: a\r\n"
+	for _, tt := range []struct {
+		raw  string
+		want *Error
+	}{
+		{"\r\n\r\n", errEmptyLine},
+		{"GET / HTTP/1.1\n", errBareLF},
+		{"G(T / HTTP/1.1\r\n", errMethod},
+		{"GET\r\n", errRequestLine},
+		{"GET  / HTTP/1.1\r\n", errRequestLine},
+		{"GET / HTTP/1.1 \r\n", errVersion},
+		{"GET / HTTP/1.2\r\n", errVersionMajor},
+		{"GET /\x01 HTTP/1.1\r\n", errTarget},
+		{"GET a HTTP/1.1\r\n", errTargetForm},
+		{"GET /%x HTTP/1.1\r\n", errEscape},
+		{"GET http://u@a/ HTTP/1.1\r\n", errAuthority},
+		{"CONNECT a HTTP/1.1\r\n", errAuthority},
+		{h + "X : y\r\n", errSpaceColon},
+		{h + "X\t: y\r\n", errSpaceColon},
+		{h + " X: y\r\n", errFold},
+		{h + "\tX: y\r\n", errFold},
+		{h + "X\r\n", errNoColon},
+		{h + ": y\r\n", errFieldName},
+		{h + "X[]: y\r\n", errFieldName},
+		{h + "X: \x00\r\n", errFieldValue},
+		{"GET / HTTP/1.1\r\n\r\n", errNoHost},
+		{h + "Host: a\r\n\r\n", errManyHosts},
+		{"GET / HTTP/1.1\r\nHost: /\r\n\r\n", errHost},
+		{h + "Content-Length: 1\r\nTransfer-Encoding: x\r\n\r\n", errBothLengths},
+		{h + "Content-Length: x\r\nContent-Length: x\r\n\r\n", errManyLengths},
+		{h + "Content-Length: x\r\n\r\n", errLength},
+		{h + "Transfer-Encoding: x\r\n\r\n", errFinalCoding},
+		{h + "Transfer-Encoding: x, chunked\r\n\r\n", errCoding},
+		{"GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", errOldCoding},
+		{h + "Expect: x\r\n\r\n", errExpectation},
+		{h + "Content-Length: 99999999999\r\n\r\n", errBodyLimit},
+		{chunkedHead + "x", errChunkLine},
+		{chunkedHead + "8000000000000000", errChunkSize},
+		{chunkedHead + "1\r\nxx", errChunkEnd},
+		{chunkedHead + "0\r\nhost: a\r\n", errTrailerField},
+	} {
+		if got := runCut(t, nil, atEnd, tt.raw); got.err != tt.want {
+			t.Errorf("%q\nis refused with %v\nwant %v", tt.raw, got.err, tt.want)
+		}
+	}
+}
