@@ -77,13 +77,17 @@ func countOrNone(v, standard int64) int64 {
 	return max(v, 0)
 }
 
-func (c *Config) maxHead() int          { return bounded(c.MaxHeadBytes, 64<<10, ceiling) }
-func (c *Config) maxTarget() int        { return bounded(c.MaxTargetBytes, 16<<10, ceiling) }
-func (c *Config) maxFields() int        { return bounded(c.MaxFields, 100, 1<<16-2) }
-func (c *Config) maxTrailer() int       { return bounded(c.MaxTrailerBytes, 8<<10, ceiling) }
-func (c *Config) maxDrain() int64       { return countOrNone(c.MaxDrainBytes, 64<<10) }
-func (c *Config) maxChunkExt() int64    { return countOrNone(int64(c.MaxChunkExtensionBytes), 256) }
-func (c *Config) maxBodyExt() int64     { return countOrNone(int64(c.MaxBodyExtensionBytes), 16<<10) }
+func (c *Config) maxHead() int    { return bounded(c.MaxHeadBytes, 64<<10, ceiling) }
+func (c *Config) maxTarget() int  { return bounded(c.MaxTargetBytes, 16<<10, ceiling) }
+func (c *Config) maxFields() int  { return bounded(c.MaxFields, 100, 1<<16-2) }
+func (c *Config) maxTrailer() int { return bounded(c.MaxTrailerBytes, 8<<10, ceiling) }
+func (c *Config) maxDrain() int64 { return countOrNone(c.MaxDrainBytes, 64<<10) }
+func (c *Config) maxChunkExt() int64 {
+	return min(countOrNone(int64(c.MaxChunkExtensionBytes), 256), ceiling)
+}
+func (c *Config) maxBodyExt() int64 {
+	return min(countOrNone(int64(c.MaxBodyExtensionBytes), 16<<10), ceiling)
+}
 func (c *Config) bodyFits(n int64) bool { return c.MaxBodyBytes < 0 || n <= c.maxBody() }
 
 func (c *Config) maxBody() int64 {

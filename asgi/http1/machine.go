@@ -46,7 +46,9 @@ const (
 	flagExpected                   // the application announced trailers
 )
 
-// inState is what the next octet of the peer belongs to.
+// inState is what the next octet of the peer belongs to. The order counts:
+// states of the body stand before inDone, those after the last request from
+// inClosed on.
 //
 //	head -> length ---------------------------------> end -> done -> head
 //	     -> chunkLine -> chunkData -> CR -> LF ->...   ^
@@ -57,9 +59,9 @@ const (
 	inHead      inState = iota
 	inLength            // body of Content-Length octets
 	inChunkLine         // chunk size and extensions
-	inChunkData         //
+	inChunkData         // data of a chunk
 	inChunkCR           // the CRLF after chunk data
-	inChunkLF           //
+	inChunkLF           // its second half
 	inTrailer           // trailer section
 	inEnd               // nothing; End is to be reported
 	inDone              // nothing; the response is to be completed
@@ -69,6 +71,8 @@ const (
 )
 
 // EventKind is what Next found.
+//
+// Safe for concurrent use: a number.
 type EventKind uint8
 
 const (

@@ -86,7 +86,6 @@ func (m *Machine) gather(p []byte, limit int) (n int, full bool) {
 
 // request takes from h what the rest of the exchange depends on.
 func (m *Machine) request(n int, h *Head) Event {
-	m.flags &^= flagBlank
 	m.out = outHead
 	m.drain = m.cfg.maxDrain()
 	switch {

@@ -51,9 +51,9 @@ type outState uint8
 const (
 	outIdle     outState = iota // no request yet
 	outHead                     // the final response's head
-	outBody                     //
+	outBody                     // the body
 	outPiece                    // the caller's own bytes and AppendPieceEnd
-	outTrailers                 //
+	outTrailers                 // the trailers the application announced
 	outDone                     // nothing: complete
 	outStates
 )
@@ -89,105 +89,12 @@ func (m *Machine) permit(op outOp) *ResponseError {
 	return &ResponseError{Reason: opNames[op] + " out of order: " + outNames[m.out]}
 }
 
-// plan is what one look at an application's headers found.
-type plan struct {
-	length              int64 // Content-Length, or -1
-	date, server, close bool
-	upgrade             bool
-}
-
-// appHeader is what the machine does with one header of the application.
-type appHeader uint8
-
-const (
-	appPass    appHeader = iota
-	appDrop              // belongs to the connection
-	appLength            // Content-Length
-	appClose             // Connection: the close option counts
-	appUpgrade           // Upgrade
-	appTrailer           // Trailer
-	appDate
-	appServer
-)
-
-func classifyHeader(name string) appHeader {
-	switch len(name) {
-	case len("te"):
-		if fold(name, "te") {
-			return appDrop
-		}
-	case len("date"):
-		if fold(name, "date") {
-			return appDate
-		}
-	case len("server"):
-		if fold(name, "server") {
-			return appServer
-		}
-	case len("upgrade"):
-		switch {
-		case fold(name, "upgrade"):
-			return appUpgrade
-		case fold(name, "trailer"):
-			return appTrailer
-		}
-	case len("connection"):
-		switch {
-		case fold(name, "connection"):
-			return appClose
-		case fold(name, "keep-alive"):
-			return appDrop
-		}
-	case len("content-length"):
-		if fold(name, "content-length") {
-			return appLength
-		}
-	case len("proxy-connection"):
-		if fold(name, "proxy-connection") {
-			return appDrop
-		}
-	case len("transfer-encoding"):
-		if fold(name, "transfer-encoding") {
-			return appDrop
-		}
-	}
-	return appPass
-}
-
-// inspect validates headers: what passes cannot end the field line it stands in
-// (RFC 9112 §11.1).
-func inspect(headers []asgi.Header) (plan, *ResponseError) {
-	p := plan{length: -1}
-	for _, h := range headers {
-		if err := validate(h); err != nil {
-			return plan{}, err
-		}
-		switch classifyHeader(h.Name) {
-		case appDate:
-			p.date = true
-		case appServer:
-			p.server = true
-		case appUpgrade:
-			p.upgrade = true
-		case appClose:
-			p.close = p.close || listed(h.Value, "close")
-		case appLength:
-			n, ok := decimal(trim(h.Value))
-			if !ok || p.length >= 0 {
-				return plan{}, &ResponseError{"invalid or repeated Content-Length (RFC 9110 §8.6)", h.Name}
-			}
-			p.length = n
-		}
-	}
-	return p, nil
-}
-
-func validate(h asgi.Header) *ResponseError {
-	switch {
-	case h.Name == "" || !all(h.Name, isToken):
-		return &ResponseError{"header name is not a token (RFC 9110 §5.1)", h.Name}
-	case !cleanString(h.Value):
-		return &ResponseError{"control character in a header value (RFC 9110 §5.5)", h.Name}
+// CheckStart reports the error that AppendStart would return for r and does
+// nothing: for a caller that holds the start of a response back until its body
+// comes. With BodyBytes -1 a Content-Length is not compared with the body.
+func (m *Machine) CheckStart(r *Response) error {
+	if _, err := m.prepare(r); err != nil {
+		return err
 	}
 	return nil
 }
@@ -196,39 +103,43 @@ func validate(h asgi.Header) *ResponseError {
 // request and before the body. The error is a *ResponseError; nothing has
 // happened then, and another response can be sent.
 func (m *Machine) AppendStart(dst []byte, r *Response) ([]byte, error) {
-	if err := m.permit(opStart); err != nil {
-		return dst, err
-	}
-	if r.Status < 200 || r.Status > 599 {
-		return dst, &ResponseError{Reason: "status " + strconv.Itoa(r.Status) + " is not final (RFC 9110 §15)"}
-	}
-	p, err := inspect(r.Headers)
+	p, err := m.prepare(r)
 	if err != nil {
 		return dst, err
 	}
-	if !cleanString(r.Date) || !cleanString(r.Server) {
-		return dst, &ResponseError{Reason: "control character in Date or Server (RFC 9110 §5.5)"}
-	}
-	how, length, err := m.frame(r, &p)
-	if err != nil {
-		return dst, err
-	}
-
-	if p.close || how == framedClose || m.last(r) {
+	if p.close || p.framing == framedClose || m.last(r) {
 		m.flags |= flagClose
 	}
 	if r.Trailers {
 		m.flags |= flagExpected
 	}
 	m.flags &^= flagContinue
-	m.out, m.framing, m.owed = outBody, how, max(length, 0)
-	return m.appendHead(dst, r, &p, length), nil
+	m.out, m.framing, m.owed = outBody, p.framing, max(p.length, 0)
+	return m.appendHead(dst, r, &p), nil
+}
+
+// prepare checks r and decides what its head will say.
+func (m *Machine) prepare(r *Response) (plan, *ResponseError) {
+	if err := m.permit(opStart); err != nil {
+		return plan{}, err
+	}
+	if r.Status < 200 || r.Status > 599 {
+		return plan{}, &ResponseError{Reason: "status " + strconv.Itoa(r.Status) + " is not final (RFC 9110 §15)"}
+	}
+	if !cleanString(r.Date) || !cleanString(r.Server) {
+		return plan{}, &ResponseError{Reason: "control character in Date or Server (RFC 9110 §5.5)"}
+	}
+	p, err := inspect(r.Headers)
+	if err != nil {
+		return plan{}, err
+	}
+	p.framing, p.length, err = m.frame(r, p.length)
+	return p, err
 }
 
 // frame decides how the body is framed (RFC 9112 §6.3, RFC 9110 §8.6) and the
-// Content-Length to write, or -1.
-func (m *Machine) frame(r *Response, p *plan) (framing, int64, *ResponseError) {
-	length := p.length
+// Content-Length to write, or -1. length is the application's, or -1.
+func (m *Machine) frame(r *Response, length int64) (framing, int64, *ResponseError) {
 	head := m.flags&flagHead != 0
 	switch {
 	case m.flags&flagConnect != 0 && r.Status < 300:
@@ -267,7 +178,7 @@ func (m *Machine) last(r *Response) bool {
 	return r.Close || m.NeedContinue() || unread
 }
 
-func (m *Machine) appendHead(dst []byte, r *Response, p *plan, length int64) []byte {
+func (m *Machine) appendHead(dst []byte, r *Response, p *plan) []byte {
 	dst = appendStatusLine(dst, r.Status)
 	if r.Date != "" && !p.date {
 		dst = appendField(dst, "Date", r.Date)
@@ -292,9 +203,9 @@ func (m *Machine) appendHead(dst []byte, r *Response, p *plan, length int64) []b
 		dst = appendField(dst, h.Name, h.Value)
 	}
 	switch {
-	case length >= 0:
+	case p.length >= 0:
 		dst = append(dst, "Content-Length: "...)
-		dst = strconv.AppendInt(dst, length, 10)
+		dst = strconv.AppendInt(dst, p.length, 10)
 		dst = append(dst, "\r\n"...)
 	case m.framing == framedChunked:
 		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)

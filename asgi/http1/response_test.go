@@ -161,6 +161,10 @@ func TestResponseFraming(t *testing.T) {
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
 			m := asked(t, tt.ask)
+			before := *m
+			if err := m.CheckStart(&tt.r); err != nil || m.flags != before.flags || m.out != before.out {
+				t.Fatal("check:", err)
+			}
 			got, err := reply(t, m, tt.r, tt.pieces...)
 			if err != nil || got != tt.want {
 				t.Fatalf("%q %v\nwant %q", got, err, tt.want)
@@ -181,7 +185,14 @@ func TestResponseFraming(t *testing.T) {
 type step func(m *Machine, dst []byte) ([]byte, error)
 
 func start(r Response) step {
-	return func(m *Machine, dst []byte) ([]byte, error) { return m.AppendStart(dst, &r) }
+	return func(m *Machine, dst []byte) ([]byte, error) {
+		check := m.CheckStart(&r)
+		dst, err := m.AppendStart(dst, &r)
+		if (check == nil) != (err == nil) {
+			panic("CheckStart and AppendStart disagree")
+		}
+		return dst, err
+	}
 }
 
 func with(headers ...string) step { return start(Response{Status: 200, Headers: fields(headers...)}) }
