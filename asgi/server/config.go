@@ -144,6 +144,11 @@ func (c Config) withDefaults() (Config, error) {
 	standard(&c.CloseTimeout, 5*time.Second)
 	standard(&c.LifespanTimeout, 60*time.Second)
 	standard(&c.DrainTimeout, 10*time.Second)
+	if c.Loop.LingerBytes == 0 {
+		// A client that has its answer may still be sending what was refused, an
+		// upload or a message too large; a reset would destroy the answer.
+		c.Loop.LingerBytes = 64 << 20
+	}
 	if c.Loop.HighWatermark == 0 {
 		// The reactor's own default, needed here to tell who is congested.
 		c.Loop.HighWatermark = 256 << 10
