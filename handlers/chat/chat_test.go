@@ -67,6 +67,11 @@ func TestPresence(t *testing.T) {
 		t.Errorf("named %v, arrived %v", named, came)
 	}
 
+	ada.say(`{"type":"join","room":"lobby"}`)
+	if got := names(ada.wantTypes("joined")[0]); got != "Ada, Robert" {
+		t.Errorf("members are %s", got)
+	}
+
 	bob.say(`{"type":"leave","room":"lobby"}`)
 	bob.want(`{"type":"parted","room":"lobby"}`)
 	if left := ada.want(`{"type":"left","room":"lobby","name":"Robert"}`)[0]; left["id"] != came["id"] {
@@ -172,9 +177,14 @@ func TestTakeover(t *testing.T) {
 
 	again.say(`{"type":"say","room":"lobby","id":"1","text":"me"}`)
 	watcher.want(`{"type":"message","name":"Ada","text":"me"}`)
-	third := p.dial() // the name is still Ada's
-	third.say(`{"type":"hello","session":%q,"name":"Ada"}`, session("other"))
-	third.want(`{"type":"welcome","name":"Ada 2"}`)
+	other := p.dial() // the name is still Ada's
+	other.say(`{"type":"hello","session":%q,"name":"Ada"}`, session("other"))
+	other.want(`{"type":"welcome","name":"Ada 2"}`)
+
+	third := p.dial()
+	third.say(`{"type":"hello","session":%q,"name":"Ada"}`, session("Ada"))
+	third.want(`{"type":"welcome","name":"Ada"}`)
+	again.want(`{"type":"close","code":4001}`)
 }
 
 func TestDrain(t *testing.T) {

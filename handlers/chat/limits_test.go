@@ -79,6 +79,11 @@ func TestHelloTimeout(t *testing.T) {
 	late.want(`{"type":"close","code":1008}`)
 	timely.x.Advance(time.Minute)
 	timely.want()
+	late.say(`{"type":"hello","session":"0123456789abcdef","name":"Late"}`) // under way when we closed
+	late.want()
+	bob := p.dial()
+	bob.say(`{"type":"hello","session":%q,"name":"Late"}`, session("Bob"))
+	bob.want(`{"type":"welcome","name":"Late"}`)
 }
 
 func TestFaultsCloseTheConnection(t *testing.T) {
@@ -158,6 +163,11 @@ func TestRoomLimits(t *testing.T) {
 	eve.wantTypes("joined")
 	eve.say(`{"type":"join","room":"a"}`) // a full room has her already
 	eve.wantTypes("joined")
+	p.settle()
+	ada.say(`{"type":"leave","room":"a"}`)
+	ada.wantError(chat.NotMember)
+	ada.say(`{"type":"join","room":"c"}`)
+	ada.wantTypes("joined")
 }
 
 func TestSlowMember(t *testing.T) {

@@ -83,11 +83,7 @@ func (m *member) accept() {
 	if m.x.Send(&asgi.WebSocketAccept{}) != nil {
 		return
 	}
-	m.hello = m.x.AfterFunc(m.chat.config.HelloTimeout, func() {
-		if m.id == "" {
-			m.close(closePolicy, "no hello in time")
-		}
-	})
+	m.hello = m.x.AfterFunc(m.chat.config.HelloTimeout, func() { m.close(closePolicy, "no hello in time") })
 }
 
 // close sends what waits and closes, once.
