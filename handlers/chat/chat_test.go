@@ -177,6 +177,7 @@ func TestTakeover(t *testing.T) {
 
 	again.say(`{"type":"say","room":"lobby","id":"1","text":"me"}`)
 	watcher.want(`{"type":"message","name":"Ada","text":"me"}`)
+	again.wantTypes("message")
 	other := p.dial() // the name is still Ada's
 	other.say(`{"type":"hello","session":%q,"name":"Ada"}`, session("other"))
 	other.want(`{"type":"welcome","name":"Ada 2"}`)
