@@ -279,18 +279,13 @@ func (x *httpExchange) fail(status int) {
 	x.c.wake()
 }
 
-// The orders of a response that is complete, and of one whose body is not.
-var (
-	completeOrder = orderAfter(&asgi.HTTPResponseStart{}, &asgi.HTTPResponseBody{})
-	bodyOrder     = orderAfter(&asgi.HTTPResponseStart{}, &asgi.HTTPResponseBody{MoreBody: true})
-)
-
-func orderAfter(events ...asgi.SendEvent) asgi.Order {
+// completeOrder is the order of a response that is complete.
+var completeOrder = func() asgi.Order {
 	o := asgi.NewOrder(asgi.ScopeHTTP)
-	for _, ev := range events {
+	for _, ev := range []asgi.SendEvent{&asgi.HTTPResponseStart{}, &asgi.HTTPResponseBody{}} {
 		if err := o.Send(ev); err != nil {
 			panic(err)
 		}
 	}
 	return o
-}
+}()
