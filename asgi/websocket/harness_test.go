@@ -95,6 +95,9 @@ func checkBound(t testing.TB, m *Machine, event Event) {
 	if event.Kind != NeedData && m.control != nil {
 		t.Fatal("a finished control frame left something behind")
 	}
+	if m.CloseReceived() != (event.Kind == Close || event.Kind == Closed) {
+		t.Fatalf("CloseReceived is %v after %v", m.CloseReceived(), event.Kind)
+	}
 	if event.Kind == Close && m.gathered != nil {
 		t.Fatal("a close left the unfinished message behind")
 	}
@@ -105,6 +108,9 @@ func checkFailed(t testing.TB, m *Machine) {
 	t.Helper()
 	if m.gathered != nil || m.control != nil {
 		t.Fatal("a failed machine holds a buffer")
+	}
+	if m.CloseReceived() {
+		t.Fatal("a failed machine says that the peer closed")
 	}
 	for range 2 {
 		if _, err := m.Next([]byte{0x81, 0x80, 0, 0, 0, 0}); err != m.failure {

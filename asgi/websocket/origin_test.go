@@ -29,6 +29,7 @@ func TestCheckOrigin(t *testing.T) {
 		{"http://evilexample.com", "example.com", nil, false},
 		{"http://sub.example.com", "example.com", nil, false},
 		{"http://example.com@evil.com", "example.com", nil, false},
+		{"http://user@example.com", "user@example.com", nil, false},
 		{"http://evil.com#example.com", "example.com", nil, false},
 		{"http://example.com/", "example.com/", nil, false},
 		{"http://example.com:80x", "example.com:80x", nil, false},
