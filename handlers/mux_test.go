@@ -22,6 +22,9 @@ func testMux() *handlers.Mux {
 	m.HTTP("GET /read", named("read"))
 	m.HTTP("POST /both", named("post"))
 	m.HTTP("GET /both", named("get"))
+	m.HTTP("PUT /both", named("put"))
+	m.HTTP("DELETE /both", named("delete"))
+	m.HTTP("OPTIONS /both", named("options"))
 	m.HTTP("/files/*", named("files"))
 	m.HTTP("PUT /files/inner/*", named("inner"))
 	m.HTTP("/files/exact", named("exact"))
@@ -44,7 +47,7 @@ func TestMuxRoutes(t *testing.T) {
 		{"POST", "/read", 405, "method not allowed\n", "GET, HEAD"},
 		{"GET", "/both", 200, "get  /both", ""},
 		{"POST", "/both", 200, "post  /both", ""},
-		{"PATCH", "/both", 405, "method not allowed\n", "GET, HEAD, POST"},
+		{"PATCH", "/both", 405, "method not allowed\n", "DELETE, GET, HEAD, OPTIONS, POST, PUT"},
 		{"GET", "/files", 404, "not found\n", ""},
 		{"GET", "/files/", 200, "files /files /", ""},
 		{"GET", "/files/a/b", 200, "files /files /a/b", ""},

@@ -47,6 +47,23 @@ func TestTextAfterAnAnswer(t *testing.T) {
 	}
 }
 
+type counter struct {
+	asgi.Exchange
+	sent int
+}
+
+func (c *counter) Send(asgi.SendEvent) error { c.sent++; return nil }
+
+func TestRefuseAnswersTheHandshakeOnly(t *testing.T) {
+	x := new(counter)
+	r := handlers.Refuse(asgitest.WebSocketScope("/"), x, 404, "no")
+	r.Receive(&asgi.Drain{})
+	r.Receive(&asgi.WebSocketDisconnect{})
+	if x.sent != 0 {
+		t.Error("answered what was no handshake")
+	}
+}
+
 // pieces is a request of 6 bytes in three events.
 var pieces = []asgi.ReceiveEvent{
 	&asgi.HTTPRequest{Body: []byte("ab"), MoreBody: true},

@@ -102,8 +102,15 @@ func TestStaticConditional(t *testing.T) {
 }
 
 func TestStaticBound(t *testing.T) {
-	if _, err := handlers.NewStatic(site, handlers.StaticConfig{MaxBytes: 10}); err == nil {
+	var sum int64
+	for _, file := range site {
+		sum += int64(len(file.Data))
+	}
+	if _, err := handlers.NewStatic(site, handlers.StaticConfig{MaxBytes: sum - 1}); err == nil {
 		t.Error("more than the bound was loaded")
+	}
+	if _, err := handlers.NewStatic(site, handlers.StaticConfig{MaxBytes: sum}); err != nil {
+		t.Errorf("just the bound: %v", err)
 	}
 	if _, err := handlers.NewStatic(site, handlers.StaticConfig{MaxBytes: -1}); err != nil {
 		t.Errorf("no bound: %v", err)
