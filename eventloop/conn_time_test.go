@@ -24,6 +24,20 @@ func TestWriteTimeout(t *testing.T) {
 	}
 }
 
+// TestWriteTimeoutBesideDeadline has both instants of a conn pending, in both
+// orders.
+func TestWriteTimeoutBesideDeadline(t *testing.T) {
+	b := newBench(t, eventloop.Config{WriteTimeout: 10 * time.Second})
+	b.SetDeadline(looptest.Start.Add(5 * time.Second))
+	b.Stall()
+	b.write(1)
+	b.Advance(6 * time.Second)
+	b.calls("deadline")
+	b.SetDeadline(looptest.Start.Add(time.Hour))
+	b.Advance(5 * time.Second)
+	b.calls("deadline; closed: peer does not read")
+}
+
 func TestWriteTimeoutEndsWithTheOutbox(t *testing.T) {
 	b := newBench(t, eventloop.Config{WriteTimeout: 10 * time.Second})
 	b.Stall()

@@ -163,6 +163,17 @@ func TestOutboxBound(t *testing.T) {
 			t.Error("the peer may take the truncated stream for a whole one")
 		}
 	})
+	t.Run("to the byte", func(t *testing.T) {
+		b := newBench(t, config)
+		b.Stall()
+		for range 20 {
+			b.write(kib)
+		}
+		b.write(1)
+		b.calls("")
+		b.write(1)
+		b.calls("closed: outbox is full")
+	})
 	t.Run("what waits is offered first", func(t *testing.T) {
 		b := newBench(t, config)
 		for range 100 {

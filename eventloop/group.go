@@ -35,6 +35,7 @@ type Group struct {
 	watchdog *watchdog
 	running  sync.WaitGroup // the loops' goroutines
 
+	open     atomic.Int64 // conns, not counting those that are being refused
 	refusing atomic.Int64
 	accepted atomic.Uint64
 	refusals atomic.Uint64
@@ -213,13 +214,7 @@ func (g *Group) Loops() int { return len(g.loops) }
 func (g *Group) Loop(index int) *Loop { return g.loops[index] }
 
 // Conns is the number of open conns, closing ones included.
-func (g *Group) Conns() int {
-	n := -g.refusing.Load()
-	for _, l := range g.loops {
-		n += l.conns.Load()
-	}
-	return int(n)
-}
+func (g *Group) Conns() int { return int(g.open.Load()) }
 
 // Stats returns the figures of now.
 func (g *Group) Stats() Stats {
@@ -246,11 +241,14 @@ func (g *Group) adopt(fd int, from *listener, remote netip.AddrPort) {
 		}
 		g.refusing.Add(1)
 		s.set(refused)
+	} else {
+		g.open.Add(1)
 	}
 	l.conns.Add(1)
 	if !l.mailbox.force(task{conn: s}) {
 		_ = unix.Close(fd)
 		l.conns.Add(-1)
+		g.left(s)
 	}
 }
 
@@ -273,6 +271,8 @@ func (g *Group) left(s *socket) {
 	}
 	if s.has(refused) {
 		g.refusing.Add(-1)
+	} else {
+		g.open.Add(-1)
 	}
 	g.acceptor.descriptorFreed()
 }

@@ -133,7 +133,7 @@ func TestUnixPeerGone(t *testing.T) {
 			if pause == "paused" {
 				c.PauseRead()
 			}
-			return &hooks{data: func(p []byte) { text += string(p) }, closed: func(err error) { ended <- end{text, err} }}
+			return &hooks{data: func(p []byte) { text += string(p) }, eof: func() { text += "EOF" }, closed: func(err error) { ended <- end{text, err} }}
 		}})
 		s.listen("unix", filepath.Join(t.TempDir(), "s"))
 		s.Start()

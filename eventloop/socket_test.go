@@ -285,7 +285,11 @@ func TestAddresses(t *testing.T) {
 
 // TestManyConnections opens and closes 2,000 in every way; nothing may be left.
 func TestManyConnections(t *testing.T) {
-	s := serve(t, Config{Open: echo})
+	s := serve(t, Config{Open: func(c Conn) Protocol {
+		c.AfterFunc(time.Hour, func() {})
+		c.SetDeadline(c.Now().Add(time.Hour))
+		return echo(c)
+	}})
 	var clients sync.WaitGroup
 	for n := range 20 {
 		clients.Add(1)
@@ -314,9 +318,19 @@ func TestManyConnections(t *testing.T) {
 	eventually(t, func() bool { return s.Conns() == 0 && s.Stats().Accepted == 2000 }, func() string { return "conns are left" })
 	for i := range s.Loops() {
 		left := make(chan int)
-		s.Loop(i).Post(func() { left <- len(s.Loop(i).ready) + len(s.Loop(i).touched) + len(s.Loop(i).dying) })
+		l := s.Loop(i)
+		l.Post(func() {
+			n := len(l.ready) + len(l.touched) + len(l.dying)
+			l.table.each(l, func(*socket) { n++ })
+			for _, list := range l.wheel.lists {
+				for ; list != nil; list = list.next {
+					n++
+				}
+			}
+			left <- n
+		})
 		if n := receive(t, left); n != 0 {
-			t.Errorf("loop %d: %d conns are still in its lists", i, n)
+			t.Errorf("loop %d: %d traces of conns are left", i, n)
 		}
 	}
 }

@@ -50,16 +50,15 @@ type wheel struct {
 func (w *wheel) file(n *wheelNode, due time.Duration) {
 	tick := max(int64(due+(1<<tickShift-1))>>tickShift, w.cursor+1)
 	if n.list != 0 {
-		if n.list != takenList+1 && n.tick <= tick {
-			return
+		if n.tick <= tick {
+			return // also right for a node being visited: pop files it again
 		}
 		w.remove(n)
 	}
 	n.tick = tick
 	w.push(n, int32(tick%wheelSlots))
-	visit := w.cursor + 1 + (tick-w.cursor-1)%wheelSlots
-	if w.soonest == 0 || visit < w.soonest {
-		w.soonest = visit
+	if w.soonest == 0 || tick < w.soonest {
+		w.soonest = tick
 	}
 }
 

@@ -71,7 +71,7 @@ func TestWheelAlarm(t *testing.T) {
 				}
 				break
 			}
-			if rotation := wheelSlots * tick; visits > int(at/rotation)+1 {
+			if rotation := wheelSlots * tick; visits > int(at/rotation) {
 				t.Fatalf("due %v: %d visits", at, visits)
 			}
 			i.at = at

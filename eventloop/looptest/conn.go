@@ -153,7 +153,7 @@ func (c *Conn) ReadPaused() bool { return c.Host.sim.ReadPaused(c.socket.fd) }
 // Unread is the number of bytes that the peer sent and the conn has not read.
 func (c *Conn) Unread() int { return len(c.socket.input) }
 
-// Writes is the number of system calls by which bytes have left so far.
+// Writes is the number of system calls so far that wrote, or tried to.
 func (c *Conn) Writes() int { return c.socket.writes }
 
 // WriteClosed reports whether the peer has seen our end of stream.

@@ -35,7 +35,7 @@ type fakeSocket struct {
 	answer   bool   // it has got such bytes
 	output   []byte // taken from the conn, not yet given to the test
 	space    int    // bytes that will still be taken; negative: any number
-	writes   int    // system calls that took bytes
+	writes   int    // system calls so far
 	starving bool   // a write was refused, so more space is an edge
 	finSent  bool   // the conn ended its stream
 	closed   bool
@@ -113,6 +113,7 @@ func (k *fakeKernel) Read(fd int, p []byte) (int, error) {
 
 func (k *fakeKernel) Write(fd int, p []byte) (int, error) {
 	s := k.sockets[fd]
+	s.writes++
 	switch {
 	case s.closed:
 		return 0, unix.EBADF
@@ -126,7 +127,6 @@ func (k *fakeKernel) Write(fd int, p []byte) (int, error) {
 	}
 	s.output = append(s.output, p[:n]...)
 	s.answer = s.deaf && n > 0
-	s.writes += min(n, 1)
 	s.starving = n < len(p)
 	if n == 0 {
 		return 0, unix.EAGAIN
