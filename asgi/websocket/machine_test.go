@@ -95,7 +95,7 @@ func TestMessageLimit(t *testing.T) {
 		{"control frames", 1, stream(ping("0123456789"), pong("0123456789")), nil, 0},
 		{"default", 0, rawHeader(0x82, 64, 16<<20, [4]byte{}), nil, 0},
 		{"beyond the default", 0, rawHeader(0x82, 64, 16<<20+1, [4]byte{}), errTooBig, 10},
-		{"unlimited", -1, rawHeader(0x82, 64, math.MaxInt64, [4]byte{}), nil, 0},
+		{"unlimited", -1, rawHeader(0x82, 64, math.MaxInt, [4]byte{}), nil, 0},
 		{"more than a slice holds", -1, append(stream(first("a")), rawHeader(0x80, 64, math.MaxInt64, [4]byte{})...), errTooBig, 17},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestMessageLimit(t *testing.T) {
 // hold little.
 func TestDeclaredLengthCostsNothing(t *testing.T) {
 	m := New(&Config{MaxMessageBytes: -1})
-	feed(t, m, append(rawHeader(0x82, 64, 1<<40, [4]byte{}), 'x'), whole)
+	feed(t, m, append(rawHeader(0x82, 64, 1<<30, [4]byte{}), 'x'), whole)
 	if cap(m.gathered) > minGather {
 		t.Fatalf("%d bytes for one that arrived", cap(m.gathered))
 	}
