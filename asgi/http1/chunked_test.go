@@ -147,6 +147,7 @@ func TestChunkedLimits(t *testing.T) {
 	cfg = &Config{MaxBodyBytes: 5}
 	accepted(t, cfg, body("3", "abc", "2", "de", "0", ""), want("abcde"))
 	refused(t, cfg, body("3", "abc", "3", "def", "0", ""), 413)
+	refused(t, cfg, body("2", "ab", "2", "cd", "2", "ef", "0", ""), 413)
 	refused(t, cfg, body("6", "abcdef", "0", ""), 413)
 	refused(t, cfg, body("7fffffffffffffff", ""), 413)
 	waits(t, &Config{MaxBodyBytes: -1}, body("1", "a", "7fffffffffffffff", "x"))

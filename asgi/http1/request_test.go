@@ -275,6 +275,9 @@ func TestVerdicts(t *testing.T) {
 		{chunkedHead + "x", errChunkLine},
 		{chunkedHead + "8000000000000000", errChunkSize},
 		{chunkedHead + "1\r\nxx", errChunkEnd},
+		{chunkedHead + "1\r\nx\n", errChunkEnd},
+		{chunkedHead + "1\r\nx\r\r", errChunkEnd},
+		{chunkedHead + "1\r\nx\r0", errChunkEnd},
 		{chunkedHead + "0\r\nhost: a\r\n", errTrailerField},
 	} {
 		if got := runCut(t, nil, atEnd, tt.raw); got.err != tt.want {
