@@ -56,7 +56,7 @@ func TestDemoServesThePage(t *testing.T) {
 }
 
 func TestDemoChats(t *testing.T) {
-	p := serve(t, "demo", "--addr", "127.0.0.1:0")
+	p := serve(t, "demo", "--addr", "127.0.0.1:0", "--drain-timeout", "2s")
 	var conns []*websocket.Conn
 	expect := func(conn *websocket.Conn, want string) {
 		t.Helper()
@@ -140,9 +140,12 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 
 func TestLogFormat(t *testing.T) {
 	p := serve(t, "demo", "--addr", "127.0.0.1:0", "--log-format", "json", "--log-level", "warn", "--access-log=off")
-	if _, err := http.Get(p.url); err != nil {
+	if r, err := http.Get(p.url); err != nil {
 		t.Fatal(err)
+	} else {
+		r.Body.Close()
 	}
+	http.DefaultClient.CloseIdleConnections()
 	p.signal(syscall.SIGTERM)
 	if code := p.wait(); code != exitOK {
 		t.Errorf("exit code %d", code)

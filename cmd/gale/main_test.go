@@ -4,11 +4,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
-
-	"regexp"
 )
 
 func TestUsageErrors(t *testing.T) {
@@ -43,6 +42,9 @@ func TestUsageErrors(t *testing.T) {
 		{args: "demo --log-level loud", says: `--log-level: "loud" is none of debug, info, warn, error`},
 		{args: "demo --log-format xml", says: `--log-format: "xml" is none of text, json`},
 		{args: "demo --access-log maybe", says: `--access-log: "maybe" is none of on, off`},
+		{args: "demo --drain-timeout 10", says: `--drain-timeout: "10" is no time; write a number with its unit`},
+		{args: "demo --drain-timeout -1s", says: `--drain-timeout: "-1s" is no time`},
+		{args: "demo", env: "GALE_DRAIN_TIMEOUT=soon", says: `GALE_DRAIN_TIMEOUT: "soon"`},
 		{args: "conform --form thread", says: `--form: "thread" is none of event, coroutine, serial, goroutine`},
 		{args: "demo", env: "GALE_ADDR=nowhere", says: `GALE_ADDR: "nowhere" is no address`},
 		{args: "demo", env: "GALE_LOG_LEVEL=loud", says: `GALE_LOG_LEVEL: "loud" is none of`},
@@ -110,7 +112,7 @@ func TestUnixSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := cmd.Wait(); err != nil {
-		t.Error(err)
+		t.Errorf("%v; said %s", err, log)
 	}
 	if _, err := os.Stat(path); err == nil {
 		t.Error("the socket is left behind")

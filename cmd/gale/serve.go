@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -20,6 +23,7 @@ type serveFlags struct {
 	logLevel  setting[slog.Level]
 	logFormat setting[string]
 	accessLog setting[string]
+	drain     setting[time.Duration]
 }
 
 func newServeFlags(addr, accessLog string) *serveFlags {
@@ -48,11 +52,25 @@ func newServeFlags(addr, accessLog string) *serveFlags {
 			value: accessLog,
 			parse: oneOf("on", "off"),
 		},
+		drain: setting[time.Duration]{
+			name:  "drain-timeout",
+			usage: "when told to stop, give connections this `TIME` to end",
+			value: "10s",
+			parse: parseTimeout,
+		},
 	}
 }
 
 func (f *serveFlags) flags() []cli.Flag {
-	return []cli.Flag{f.addr.flag(), f.logLevel.flag(), f.logFormat.flag(), f.accessLog.flag()}
+	return []cli.Flag{f.addr.flag(), f.logLevel.flag(), f.logFormat.flag(), f.accessLog.flag(), f.drain.flag()}
+}
+
+func parseTimeout(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%q is no time; write a number with its unit, for example 10s or 500ms", s)
+	}
+	return d, nil
 }
 
 func parseLevel(s string) (level slog.Level, err error) {
@@ -94,6 +112,9 @@ func (f *serveFlags) serve(ctx context.Context, c *cli.Command, config server.Co
 	if err != nil {
 		return err
 	}
+	if config.DrainTimeout, err = f.drain.get(); err != nil {
+		return err
+	}
 	config.Logger = logger
 	if accessLog == "on" {
 		config.AccessLog = logger
@@ -110,7 +131,10 @@ func (f *serveFlags) serve(ctx context.Context, c *cli.Command, config server.Co
 	ctx, stop := untilSignal(ctx, logger)
 	defer stop()
 	ready(bound)
-	return srv.Run(ctx)
+	if err = srv.Run(ctx); errors.Is(err, context.Canceled) {
+		return nil // told to stop before the application was ready
+	}
+	return err
 }
 
 // untilSignal returns a context that ends with the first SIGINT or SIGTERM. A
