@@ -185,10 +185,16 @@ func (x *httpExchange) write(bodyBytes int64, room int, piece func(out []byte) (
 	if room >= copyBelow {
 		room = 0
 	}
-	if x.started {
-		return x.commit(piece(x.c.sock.Reserve(room + 32)))
-	}
 	before := x.h.m
+	if x.started {
+		out, err := piece(x.c.sock.Reserve(room + 32))
+		if err != nil {
+			x.h.m = before
+			return err
+		}
+		x.c.sock.Commit(out)
+		return nil
+	}
 	r := x.h.response(x.status, x.headers, bodyBytes)
 	r.Trailers = x.trailers
 	out, err := x.h.m.AppendStart(x.c.sock.Reserve(room+512), &r)
@@ -207,24 +213,28 @@ func (x *httpExchange) write(bodyBytes int64, room int, piece func(out []byte) (
 }
 
 // largeBody frames p without copying it, and returns what is still to be
-// committed.
+// committed. Nothing is committed before all of it is known to be legal: a last
+// piece may be too short.
 func (x *httpExchange) largeBody(out, p []byte, more bool) ([]byte, error) {
 	m := &x.h.m
 	out, send, err := m.AppendPiece(out, int64(len(p)))
 	if err != nil {
 		return out, err
 	}
+	var room [32]byte
+	end := room[:0]
 	if send {
-		x.c.sock.Commit(out)
-		x.c.sock.Write(p)
-		if out, err = m.AppendPieceEnd(x.c.sock.Reserve(32)); err != nil {
-			return out, err
-		}
+		end, err = m.AppendPieceEnd(end)
 	}
-	if more {
-		return out, nil
+	if err == nil && !more {
+		end, err = m.AppendLastBody(end, nil)
 	}
-	return m.AppendLastBody(out, nil)
+	if err != nil || !send {
+		return append(out, end...), err
+	}
+	x.c.sock.Commit(out)
+	x.c.sock.Write(p)
+	return append(x.c.sock.Reserve(len(end)), end...), nil
 }
 
 func (x *httpExchange) trailer(e *asgi.HTTPResponseTrailers) error {
