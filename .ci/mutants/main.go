@@ -1,0 +1,109 @@
+// Command mutants breaks the code in small ways, one at a time, in a copy, and
+// runs the tests of the package: each must fail. It shows that the tests can.
+//
+//	go run .ci/mutants/main.go [word]     only mutants whose line has the word
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+//go:embed mutants.txt
+var list string
+
+// mutant is one line of mutants.txt: package, file, what is there, what replaces
+// it, separated by " | ".
+type mutant struct{ pkg, file, old, new string }
+
+func parse(list string) (mutants []mutant) {
+	for line := range strings.Lines(list) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		f := strings.Split(line, " | ")
+		if len(f) != 4 {
+			log.Fatalf("mutants.txt: not four fields: %s", line)
+		}
+		mutants = append(mutants, mutant{f[0], f[1], f[2], f[3]})
+	}
+	return mutants
+}
+
+func main() {
+	log.SetFlags(0)
+	word := ""
+	if len(os.Args) > 1 {
+		word = os.Args[1]
+	}
+	dir, err := os.MkdirTemp("", "gale-mutants-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if out, err := exec.Command("sh", "-c", "git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "+dir).CombinedOutput(); err != nil {
+		log.Fatalf("copy: %v\n%s", err, out)
+	}
+	caught, survived := 0, 0
+	sound := map[string]bool{} // packages whose tests pass as they are
+	for _, m := range parse(list) {
+		if !strings.Contains(fmt.Sprint(m), word) {
+			continue
+		}
+		if !sound[m.pkg] && !m.passes(dir, "test", "-short") {
+			os.RemoveAll(dir)
+			log.Fatalf("the tests of %s fail without a mutant", m.pkg)
+		}
+		sound[m.pkg] = true
+		began := time.Now()
+		verdict := m.try(dir)
+		fmt.Printf("%-9s %5.1fs  %s/%s: %s  ->  %s\n", verdict, time.Since(began).Seconds(), m.pkg, m.file, m.old, m.new)
+		if verdict == "caught" {
+			caught++
+		} else {
+			survived++
+		}
+	}
+	fmt.Printf("%d mutants caught, %d not\n", caught, survived)
+	if survived > 0 {
+		os.RemoveAll(dir)
+		os.Exit(1)
+	}
+}
+
+// try applies m, runs the tests, and puts the file back.
+func (m mutant) try(dir string) string {
+	path := filepath.Join(dir, m.pkg, m.file)
+	original, err := os.ReadFile(path)
+	if err != nil {
+		return "missing"
+	}
+	defer os.WriteFile(path, original, 0o644)
+	if bytes.Count(original, []byte(m.old)) != 1 {
+		return "ambiguous"
+	}
+	if err := os.WriteFile(path, bytes.Replace(original, []byte(m.old), []byte(m.new), 1), 0o644); err != nil {
+		return "unwritable"
+	}
+	if !m.passes(dir, "build") {
+		return "no build"
+	}
+	if m.passes(dir, "test", "-short", "-failfast", "-timeout=20s") {
+		return "SURVIVED"
+	}
+	return "caught"
+}
+
+func (m mutant) passes(dir string, args ...string) bool {
+	cmd := exec.Command("go", append(args, "./"+m.pkg)...)
+	cmd.Dir = dir
+	return cmd.Run() == nil
+}
