@@ -1,0 +1,248 @@
+package asgitest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gale-server/gale/asgi"
+)
+
+const (
+	specEarlyHint = specExtensions + "#early-hints"
+	specTrailers  = specExtensions + "#http-trailers"
+	specPathSend  = specExtensions + "#path-send"
+	specZeroCopy  = specExtensions + "#zero-copy-send"
+)
+
+func hint(links ...string) *asgi.HTTPEarlyHint { return &asgi.HTTPEarlyHint{Links: links} }
+
+func startWithTrailers(headers ...string) *asgi.HTTPResponseStart {
+	ev := start(200, headers...)
+	ev.Trailers = true
+	return ev
+}
+
+func trailers(lines ...string) *asgi.HTTPResponseTrailers {
+	return &asgi.HTTPResponseTrailers{Headers: fields(lines...)}
+}
+
+// hinted reads an interim response 103 with these links.
+func (w *wire) hinted(links ...string) {
+	w.tb.Helper()
+	r := w.head()
+	if r.status != 103 {
+		w.tb.Fatalf("client: status %d, want 103", r.status)
+	}
+	r.has("link", links...).has("content-length").has("transfer-encoding")
+}
+
+// sendPart sends a part of a file, which it opens and closes around the send.
+func sendPart(path string, offset, count int64, rest bool) step {
+	return callStep(func(c call) error {
+		file, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		err = c.send(c.ctx, &asgi.HTTPResponseZeroCopySend{File: file, Offset: offset, Count: count, MoreBody: rest})
+		file.Close()
+		return err
+	})
+}
+
+// tempFile makes a file with this content.
+func (s *session) tempFile(content string) (path string) {
+	s.tb.Helper()
+	path = filepath.Join(s.tb.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		s.tb.Fatal(err)
+	}
+	return path
+}
+
+var extensionCases = []testCase{
+	{
+		name:   "http/100 early hints before the start",
+		clause: "http.response.early_hint: 103 with a Link field for each link, repeatable (RFC 8297)",
+		link:   specEarlyHint,
+		run: func(s *session) {
+			s.serve(respond("/", "ok", send(hint("</a.css>; rel=preload", "</b.js>; rel=preload")), send(hint("</c>; rel=next"))))
+			w := s.dial()
+			w.request("GET /")
+			w.hinted("</a.css>; rel=preload", "</b.js>; rel=preload")
+			w.hinted("</c>; rel=next")
+			w.response("GET").is(200, "ok").has("link")
+		},
+	},
+	{
+		name:   "http/101 early hints between start and body",
+		clause: "http.response.early_hint: any time after start and before the last body; decision: while the start is held",
+		link:   specEarlyHint,
+		run: func(s *session) {
+			s.serve(on("/", send(start(200)), send(hint("</a>; rel=preload")), send(more("o")),
+				sendOutOfOrder(hint("</late>; rel=preload")), send(last("k"))))
+			w := s.dial()
+			w.request("GET /")
+			w.hinted("</a>; rel=preload")
+			w.response("GET").is(200, "ok")
+		},
+	},
+	{
+		name:   "http/102 no early hints for HTTP/1.0",
+		clause: "a client of HTTP/1.0 never gets a 1xx (RFC 9110 section 15.2)",
+		link:   "https://www.rfc-editor.org/rfc/rfc9110#section-15.2",
+		run: func(s *session) {
+			s.serve(respond("/", "ok", send(hint("</a>; rel=preload"))))
+			w := s.dial()
+			w.write("GET / HTTP/1.0\r\n\r\n")
+			w.response("GET").is(200, "ok")
+		},
+	},
+	{
+		name:   "http/103 malformed early hints",
+		clause: "a link that would break the field is an error out of send",
+		link:   specEarlyHint,
+		run: func(s *session) {
+			s.serve(on("/", sendMalformed(hint("</a>\r\nx-injected: yes")), raise()))
+			s.dial().get("/").hasStatus(500).has("x-injected")
+		},
+	},
+	{
+		name:   "http/104 trailers for a client that asks",
+		clause: "http.response.trailers: sent after the last chunk to a client with TE: trailers",
+		link:   specTrailers,
+		run: func(s *session) {
+			s.serve(on("/", send(startWithTrailers("trailer: x-sum, x-more")), send(more("bo")), send(last("dy")),
+				send(&asgi.HTTPResponseTrailers{Headers: fields("x-sum: 1"), MoreTrailers: true}), send(trailers("x-more: 2"))),
+				on("/one", send(startWithTrailers("trailer: x-sum")), send(last("body")), send(trailers("x-sum: 1"))))
+			w := s.dial()
+			r := w.get("/", "TE: trailers", "Connection: TE").is(200, "body").framed("chunked").has("trailer", "x-sum, x-more")
+			if want := fields("x-sum: 1", "x-more: 2"); !slices.Equal(r.trailers, want) {
+				s.tb.Errorf("client: trailers are %v, want %v", r.trailers, want)
+			}
+			r = w.get("/one", "TE: trailers", "Connection: TE").is(200, "body").framed("chunked")
+			if want := fields("x-sum: 1"); !slices.Equal(r.trailers, want) {
+				s.tb.Errorf("client: trailers are %v, want %v", r.trailers, want)
+			}
+		},
+	},
+	{
+		name:   "http/105 trailers for a client that does not ask",
+		clause: "http.response.trailers: not sent without TE: trailers, but awaited all the same",
+		link:   specTrailers,
+		run: func(s *session) {
+			s.serve(on("/", send(startWithTrailers()), send(more("bo")), send(last("dy")), send(trailers("x-sum: 1")), disconnectedAfter()),
+				respond("/next", "next"))
+			w := s.dial()
+			if r := w.get("/").is(200, "body"); len(r.trailers) > 0 {
+				s.tb.Errorf("client: trailers are %v", r.trailers)
+			}
+			w.get("/next").is(200, "next")
+		},
+	},
+	{
+		name:   "http/106 trailers that were not announced",
+		clause: "http.response.trailers: only after a start with trailers, and then after the last body",
+		link:   specTrailers,
+		run: func(s *session) {
+			s.serve(on("/", send(start(200)), send(more("o")), sendOutOfOrder(trailers("x: 1")), send(last("k"))),
+				on("/early", send(startWithTrailers()), send(more("o")), sendOutOfOrder(trailers("x: 1")), send(last("k")), send(trailers())))
+			w := s.dial()
+			w.get("/").is(200, "ok")
+			w.get("/early", "TE: trailers", "Connection: TE").is(200, "ok")
+		},
+	},
+	{
+		name:   "http/107 missing trailers",
+		clause: "decision: an application that ends before its trailers has not completed its response",
+		link:   specTrailers,
+		run: func(s *session) {
+			s.serve(on("/", send(startWithTrailers()), send(more("bo")), send(last("dy"))))
+			w := s.dial()
+			w.get("/", "TE: trailers", "Connection: TE").truncated()
+			w.ends()
+		},
+	},
+	{
+		name:   "http/108 pathsend",
+		clause: "http.response.pathsend: completes the response with the contents of the file",
+		link:   specPathSend,
+		run: func(s *session) {
+			content := strings.Repeat("0123456789", 100_000)
+			path := s.tempFile(content)
+			s.serve(on("/", send(start(200, fmt.Sprint("content-length: ", len(content)), "content-type: text/plain")),
+				send(&asgi.HTTPResponsePathSend{Path: path})),
+				on("/head", send(start(200, fmt.Sprint("content-length: ", len(content)))), send(&asgi.HTTPResponsePathSend{Path: path})),
+				respond("/next", "next"))
+			w := s.dial()
+			w.get("/").is(200, content).framed("length").has("content-type", "text/plain")
+			w.request("HEAD /head")
+			w.response("HEAD").is(200, "").has("content-length", fmt.Sprint(len(content)))
+			w.get("/next").is(200, "next")
+		},
+	},
+	{
+		name:   "http/109 pathsend is not mixed with body",
+		clause: "http.response.pathsend: after start, once, and no body with it",
+		link:   specPathSend,
+		run: func(s *session) {
+			path := s.tempFile("file")
+			s.serve(on("/", sendOutOfOrder(&asgi.HTTPResponsePathSend{Path: path}), send(start(200)), send(more("o")),
+				sendOutOfOrder(&asgi.HTTPResponsePathSend{Path: path}), send(last("k"))))
+			s.dial().get("/").is(200, "ok")
+		},
+	},
+	{
+		name:   "http/110 pathsend of a file that is not there",
+		clause: "a file that cannot be read is an error, not an empty response",
+		link:   specPathSend,
+		run: func(s *session) {
+			missing := s.tempFile("") + ".missing"
+			s.serve(on("/", send(start(200)), sendMalformed(&asgi.HTTPResponsePathSend{Path: missing}), raise()))
+			s.dial().get("/").hasStatus(500)
+		},
+	},
+	{
+		name:   "http/111 zero-copy send",
+		clause: "http.response.zerocopysend: parts of files, mixed with body; the application closes the file when send has returned",
+		link:   specZeroCopy,
+		only:   applicationForms, // the event form has no moment at which to close the file of a shared script
+		run: func(s *session) {
+			content := strings.Repeat("0123456789", 50_000)
+			path := s.tempFile(content)
+			s.serve(on("/", send(start(200)), send(more("<")), sendPart(path, 3, 4, true), send(more("|")),
+				sendPart(path, -1, 2, true), send(more("|")), sendPart(path, 1, -1, true), send(last(">"))),
+				on("/whole", send(start(200, fmt.Sprint("content-length: ", len(content)))), sendPart(path, 0, -1, false)))
+			w := s.dial()
+			w.get("/").is(200, "<3456|01|"+content[1:]+">")
+			w.get("/whole").is(200, content).framed("length")
+		},
+	},
+	{
+		name:   "http/112 zero-copy send is in order like a body",
+		clause: "http.response.zerocopysend: after start",
+		link:   specZeroCopy,
+		run: func(s *session) {
+			s.serve(respond("/", "ok", sendOutOfOrder(&asgi.HTTPResponseZeroCopySend{})))
+			s.dial().get("/").is(200, "ok")
+		},
+	},
+}
+
+// disconnectedAfter takes the request, if it has not been taken, and the
+// disconnect: the sign that the server holds the response for complete.
+func disconnectedAfter() step {
+	return receiveStep{"http.disconnect at last", func() matcher {
+		return func(ev asgi.ReceiveEvent) (bool, error) {
+			switch ev.(type) {
+			case *asgi.HTTPRequest:
+				return false, nil
+			case *asgi.HTTPDisconnect:
+				return true, nil
+			}
+			return false, unexpected(ev)
+		}
+	}}
+}

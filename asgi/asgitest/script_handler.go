@@ -1,0 +1,165 @@
+package asgitest
+
+import (
+	"slices"
+
+	"github.com/gale-server/gale/asgi"
+)
+
+// handler plays scripts in event form.
+func (s scripted) handler() asgi.Handler {
+	return asgi.HandlerFunc(func(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
+		r, err := s.begin(scope)
+		if err != nil {
+			x.End(err)
+			return nil
+		}
+		p := &scriptReceiver{scriptRun: r, x: x}
+		x.Pause() // until the script receives
+		p.advance()
+		return p
+	})
+}
+
+// scriptReceiver plays one script: each call goes on with it until it has to
+// wait.
+type scriptReceiver struct {
+	*scriptRun
+	x       asgi.Exchange
+	n       int // the step under way
+	match   matcher
+	count   int // of a flood
+	waiting bool
+	queue   []asgi.ReceiveEvent // delivered, not yet asked for
+	over    bool
+}
+
+// Receive implements [asgi.Receiver].
+func (p *scriptReceiver) Receive(ev asgi.ReceiveEvent) {
+	if _, ok := ev.(*asgi.Writable); !ok {
+		p.queue = append(p.queue, asgi.CloneReceive(ev))
+	}
+	p.advance()
+}
+
+func (p *scriptReceiver) advance() {
+	for !p.over && p.n < len(p.steps) {
+		done, err := p.play(p.steps[p.n])
+		switch {
+		case err != nil:
+			p.end(p.fail(p.n, err))
+		case !done:
+			return
+		default:
+			p.n++
+		}
+	}
+	if !p.over {
+		p.end(nil)
+	}
+}
+
+// play does what can be done of a step now, and reports whether that was all.
+func (p *scriptReceiver) play(st step) (done bool, err error) {
+	switch st := st.(type) {
+	case receiveStep:
+		return p.receive(st)
+	case sendStep:
+		if p.x.Congested() && !p.disconnected() {
+			return false, nil // a Writable event follows
+		}
+		return true, st.check(p.x.Send(st.event), p.form)
+	case floodStep:
+		return p.flood(st)
+	case waitStep:
+		return p.await(st), nil
+	case doStep:
+		return true, st(p.scriptRun)
+	case endStep:
+		if st.panic {
+			p.over = true
+			p.ended(p.scope, p.on)
+			panic(errRaised)
+		}
+		p.end(st.err)
+	}
+	return true, nil
+}
+
+func (p *scriptReceiver) receive(st receiveStep) (done bool, err error) {
+	if p.match == nil {
+		p.match = st.match()
+	}
+	for len(p.queue) > 0 {
+		ev := p.queue[0]
+		p.queue = slices.Delete(p.queue, 0, 1)
+		if done, err := p.match(ev); done || err != nil {
+			p.match = nil
+			return done, err
+		}
+	}
+	p.x.Resume()
+	return false, nil
+}
+
+func (p *scriptReceiver) flood(st floodStep) (done bool, err error) {
+	for ; p.count < st.limit; p.count++ {
+		if p.x.Congested() && !p.disconnected() {
+			return false, nil
+		}
+		if err = p.x.Send(st.event); err != nil {
+			break
+		}
+	}
+	p.count = 0
+	return true, st.check(err)
+}
+
+// disconnected reports whether the disconnect waits in the queue: nothing
+// follows it, no Writable event either.
+func (p *scriptReceiver) disconnected() bool {
+	if len(p.queue) == 0 {
+		return false
+	}
+	switch p.queue[len(p.queue)-1].(type) {
+	case *asgi.HTTPDisconnect, *asgi.WebSocketDisconnect:
+		return true
+	}
+	return false
+}
+
+func (p *scriptReceiver) await(st waitStep) (done bool) {
+	reached := p.point(st.signal)
+	select {
+	case <-reached:
+		p.waiting = false
+		return true
+	default:
+	}
+	if !p.waiting {
+		p.waiting = true
+		p.x.Pause()
+		go func() { // ends with the signal, or with the case
+			select {
+			case <-reached:
+			case <-p.ctx.Done():
+			}
+			p.x.Post(func() {
+				if p.ctx.Err() != nil {
+					p.end(errScript)
+				}
+				p.advance()
+			})
+		}()
+	}
+	return false
+}
+
+func (p *scriptReceiver) end(err error) {
+	if p.over {
+		return
+	}
+	p.over = true
+	p.ended(p.scope, p.on)
+	p.x.End(err)
+}
