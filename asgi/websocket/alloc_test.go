@@ -22,7 +22,7 @@ func TestAllocations(t *testing.T) {
 	m := New(nil)
 	// A zero key leaves the input as it is, so that it can be read again.
 	next := func(f sent, piece int) func() {
-		in := f.appendTo(nil, [4]byte{})
+		in := f.AppendTo(nil, [4]byte{})
 		return func() {
 			for at := 0; at < len(in); {
 				event, err := m.Next(in[at:min(at+piece, len(in))])

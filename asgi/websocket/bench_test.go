@@ -10,9 +10,9 @@ import (
 // benchmarkNext reads one frame over and over. Reading unmasks in place, which
 // takes the mask off and on in turn: the key is zero so that text stays text.
 func benchmarkNext(b *testing.B, f sent, piece int) {
-	in := f.appendTo(nil, [4]byte{})
+	in := f.AppendTo(nil, [4]byte{})
 	m := New(nil)
-	b.SetBytes(int64(len(f.payload)))
+	b.SetBytes(int64(len(f.Payload)))
 	b.ReportAllocs()
 	for b.Loop() {
 		for at := 0; at < len(in); {
@@ -41,7 +41,7 @@ func BenchmarkNext(b *testing.B) {
 func BenchmarkFragments(b *testing.B) {
 	var in []byte
 	for _, f := range fragments(OpBinary, repeat("\xfe", 1<<20), 1) {
-		in = f.appendTo(in, [4]byte{})
+		in = f.AppendTo(in, [4]byte{})
 	}
 	m := New(nil)
 	b.SetBytes(1 << 20)

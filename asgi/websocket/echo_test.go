@@ -58,50 +58,6 @@ func runEcho(t testing.TB, cfg *Config, in []byte, piece func(rest int) int) []r
 	return got
 }
 
-// vector is one case of a table: what a client sends, and what it must get.
-type vector struct {
-	id   string
-	in   []byte
-	want []reply
-	chop int // the size of the pieces the case itself prescribes, 0 for none
-}
-
-// clean is a case that ends with the client's close, after the given answers.
-func clean(id string, frames []sent, want ...reply) vector {
-	in := stream(append(frames, closing(CloseNormal, ""))...)
-	return vector{id: id, in: in, want: append(want, closeReply(CloseNormal, ""))}
-}
-
-// broken is a case that the server must end because of failure.
-func broken(id string, frames []sent, failure *Error, want ...reply) vector {
-	return vector{id: id, in: stream(frames...), want: append(want, closeReply(failure.Code, failure.Reason))}
-}
-
-func (v vector) chopped(size int) vector {
-	v.chop = size
-	return v
-}
-
-// run holds the case whole, cut in every way, and with data after its end.
-func (v vector) run(t *testing.T) {
-	t.Helper()
-	cfg := new(Config)
-	checkSplits(t, cfg, v.in)
-	for name, in := range map[string][]byte{
-		"alone":              v.in,
-		"with a frame after": append(v.in[:len(v.in):len(v.in)], stream(text("after the end"), ping(""))...),
-		"with trash after":   append(v.in[:len(v.in):len(v.in)], 0xff, 0xff, 0x00),
-	} {
-		checkReplies(t, name, runEcho(t, cfg, in, whole), v.want)
-		if len(in) <= 1<<17 {
-			checkReplies(t, name+", byte by byte", runEcho(t, cfg, in, chops(1)), v.want)
-		}
-		if v.chop > 0 {
-			checkReplies(t, name+", chopped", runEcho(t, cfg, in, chops(v.chop)), v.want)
-		}
-	}
-}
-
 func checkReplies(t *testing.T, name string, got, want []reply) {
 	t.Helper()
 	if len(got) != len(want) {
@@ -111,11 +67,5 @@ func checkReplies(t *testing.T, name string, got, want []reply) {
 		if got[i] != want[i] {
 			t.Fatalf("%s: reply %d is %v, want %v", name, i, got[i], want[i])
 		}
-	}
-}
-
-func runVectors(t *testing.T, vectors []vector) {
-	for _, v := range vectors {
-		t.Run(v.id, v.run)
 	}
 }

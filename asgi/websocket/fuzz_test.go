@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/internal/autobahn"
 )
 
 // seedStreams is one stream for every rule: the tables' cases that are short.
@@ -17,21 +18,21 @@ func seedStreams() [][]byte {
 		stream(text("hello"), binaryOf("\xff\xfe"), ping("a"), pong("b"), closing(CloseNormal, "bye"), text("more")),
 		stream(first("01234"), ping("ping payload"), last("56789")),
 		stream(first("01234"), last("56789A")), stream(text("0123456789A")), stream(text(repeat("aé", 300))),
-		stream(sent{op: OpPing, more: true}), stream(ping(repeat("*", 126))), stream(first("a"), text("b")), stream(last("a")),
-		stream(sent{op: OpClose}), stream(sent{op: OpClose, payload: "a"}), stream(closing(CloseNormal, "\xff")),
+		stream(sent{Op: byte(OpPing), More: true}), stream(ping(repeat("*", 126))), stream(first("a"), text("b")), stream(last("a")),
+		stream(sent{Op: byte(OpClose)}), stream(sent{Op: byte(OpClose), Payload: "a"}), stream(closing(CloseNormal, "\xff")),
 		stream(first("half"), closing(CloseGoingAway, ""), last("")), stream(closing(CloseBadGateway, "")),
 	}
 	for rsv := byte(1); rsv < 8; rsv++ {
-		all = append(all, stream(sent{op: OpText, rsv: rsv, payload: "a"}))
+		all = append(all, stream(sent{Op: byte(OpText), RSV: rsv, Payload: "a"}))
 	}
 	for op := Opcode(3); op < 16; op++ {
-		all = append(all, stream(text("a"), sent{op: op, payload: "bcd"}))
+		all = append(all, stream(text("a"), sent{Op: byte(op), Payload: "bcd"}))
 	}
 	for _, code := range []int{0, 999, 1000, 1003, 1004, 1005, 1006, 1007, 1013, 1014, 1015, 1016, 2999, 3000, 4999, 5000, 65535} {
 		all = append(all, stream(closing(code, "")))
 	}
-	for _, group := range utf8Groups {
-		for _, s := range append(group.valid, group.invalid...) {
+	for _, group := range autobahn.UTF8Groups {
+		for _, s := range append(group.Valid, group.Invalid...) {
 			all = append(all, stream(text(s)), stream(fragments(OpText, s, 1)...))
 		}
 	}
@@ -104,8 +105,8 @@ func FuzzFrames(f *testing.F) {
 		var in []byte
 		for len(plan) >= 2 {
 			size := min(int(plan[1]), len(plan)-2)
-			frame := sent{op: Opcode(plan[0] & 0x0f), more: plan[0]&0x80 == 0, rsv: plan[0] >> 4 & 0x07, payload: string(plan[2 : 2+size])}
-			in = frame.appendTo(in, [4]byte{plan[0], plan[1], 0x5a, 0xc3})
+			frame := sent{Op: plan[0] & 0x0f, More: plan[0]&0x80 == 0, RSV: plan[0] >> 4 & 0x07, Payload: string(plan[2 : 2+size])}
+			in = frame.AppendTo(in, [4]byte{plan[0], plan[1], 0x5a, 0xc3})
 			plan = plan[2+size:]
 		}
 		cfg := &Config{MaxMessageBytes: 300}
@@ -119,8 +120,8 @@ func FuzzFrames(f *testing.F) {
 
 // FuzzText: agreement with unicode/utf8, at the same byte however it is cut.
 func FuzzText(f *testing.F) {
-	for i, group := range utf8Groups {
-		for _, s := range append(group.valid, group.invalid...) {
+	for i, group := range autobahn.UTF8Groups {
+		for _, s := range append(group.Valid, group.Invalid...) {
 			f.Add("abc"+s+"xyz", []byte{byte(i), 0})
 		}
 	}

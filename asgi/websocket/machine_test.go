@@ -126,7 +126,7 @@ func TestDeclaredLengthCostsNothing(t *testing.T) {
 // multiple of its size.
 func TestGatherIsLinear(t *testing.T) {
 	const size = 4 << 20
-	data := repeat(limitsBinary, size)
+	data := repeat("\x00\xfe\x23\xfa\xf0", size)
 	for _, c := range []struct {
 		name  string
 		in    []byte
@@ -216,7 +216,7 @@ func TestCloseCodesOfPeer(t *testing.T) {
 // handshake.
 func TestClosing(t *testing.T) {
 	m := new(Machine)
-	in := stream(first("half"), sent{op: OpClose}, last("the rest"))
+	in := stream(first("half"), sent{Op: byte(OpClose)}, last("the rest"))
 	event, err := m.Next(in)
 	if err != nil || event.Kind != Close || event.Code != CloseNoStatus || len(event.Data) != 0 {
 		t.Fatal(event, err)

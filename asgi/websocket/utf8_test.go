@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/gale-server/gale/asgi/internal/autobahn"
 )
 
 // viable is the oracle: how many bytes of s can be the start of a valid text,
@@ -51,8 +53,8 @@ func checkText(t testing.TB, s string, piece func(rest int) int) {
 }
 
 func TestTextCheckVectors(t *testing.T) {
-	for _, group := range utf8Groups {
-		for _, s := range append(group.valid, group.invalid...) {
+	for _, group := range autobahn.UTF8Groups {
+		for _, s := range append(group.Valid, group.Invalid...) {
 			for _, before := range []string{"", "a", "ab", "abcdefghijklm", "é", "€", "🙂"} {
 				for _, after := range []string{"", "z", "\x80", "€", "\xff"} {
 					joined := before + s + after

@@ -45,9 +45,9 @@ func TestAppendMessage(t *testing.T) {
 	for _, size := range []int{0, 1, 125, 126, 127, 65535, 65536, 1 << 20} {
 		m := New(nil)
 		out, err := m.AppendMessage([]byte(prefix), Text, []byte(repeat("aé", size/3*3)))
-		checkAppend(t, out, err, reply{OpText, repeat("aé", size/3*3)})
+		checkAppend(t, out, err, answer(OpText, repeat("aé", size/3*3)))
 		out, err = m.AppendMessage([]byte(prefix), Binary, []byte(repeat("\xfe", size)))
-		checkAppend(t, out, err, reply{OpBinary, repeat("\xfe", size)})
+		checkAppend(t, out, err, answer(OpBinary, repeat("\xfe", size)))
 	}
 	m := New(nil)
 	before := *m
@@ -66,9 +66,9 @@ func TestAppendControl(t *testing.T) {
 	for _, size := range []int{0, 1, 125} {
 		payload := repeat("\xfe", size)
 		out, err := m.AppendPing([]byte(prefix), []byte(payload))
-		checkAppend(t, out, err, reply{OpPing, payload})
+		checkAppend(t, out, err, answer(OpPing, payload))
 		out, err = m.AppendPong([]byte(prefix), []byte(payload))
-		checkAppend(t, out, err, reply{OpPong, payload})
+		checkAppend(t, out, err, answer(OpPong, payload))
 	}
 	out, err := m.AppendPing([]byte(prefix), make([]byte, 126))
 	checkRefused(t, m, *m, out, err, errSendControl)
@@ -98,7 +98,7 @@ func TestNothingAfterClose(t *testing.T) {
 
 func TestAppendClose(t *testing.T) {
 	out, err := New(nil).AppendClose([]byte(prefix), CloseNoStatus, "left out")
-	checkAppend(t, out, err, reply{OpClose, ""})
+	checkAppend(t, out, err, answer(OpClose, ""))
 	for code := -1; code <= 1<<16+CloseNormal; code++ {
 		m := New(nil)
 		before := *m
@@ -153,7 +153,7 @@ func TestFramesWithoutMachine(t *testing.T) {
 	for _, size := range []int{0, 125, 126, 65535, 65536} {
 		payload := repeat("*", size)
 		frame := AppendFrame([]byte(prefix), OpText, []byte(payload))
-		checkAppend(t, frame, nil, reply{OpText, payload})
+		checkAppend(t, frame, nil, answer(OpText, payload))
 		header := AppendHeader([]byte(prefix), OpText, size)
 		if string(header)+payload != string(frame) {
 			t.Fatalf("size %d: header % x", size, header)

@@ -22,6 +22,7 @@ var layers = []struct {
 }{
 	{"asgi", nil},
 	{"asgi/asgitest/...", []string{"asgi"}},
+	{"asgi/internal/...", nil}, // data of tests
 	{"asgi/http1", []string{"asgi"}},
 	{"asgi/websocket", []string{"asgi"}},
 	{"asgi/nethttp", []string{"asgi", "asgi/websocket"}},

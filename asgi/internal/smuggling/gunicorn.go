@@ -1,0 +1,77 @@
+package smuggling
+
+import "strings"
+
+// Gunicorn has the requests of tests/requests of
+// https://github.com/benoitc/gunicorn that concern the protocol and not its
+// settings, and that the other tables do not have. A Host was added.
+func Gunicorn() []Case {
+	const h = " HTTP/1.1\r\nHost: example.com\r\n"
+	const te = h + "Transfer-Encoding: chunked\r\n\r\n"
+	return []Case{
+		{"invalid/003b", "bla:rgh /foo" + h + "\r\n", 400, 0},
+		{"invalid/004", "GET /foo FTP/1.1\r\nHost: a\r\n\r\n", 400, 0},
+		{"invalid/005", "GET /foo" + h + "ba\x00z: bar\r\n\r\n", 400, 0},
+		{"invalid/016", "PUT s://]ufd/:" + h + "\r\n", 400, 0},
+		{"invalid/018", "GET /test HTTP/111\r\nHost: localhost\r\n\r\n", 400, 0},
+		{"invalid/022", "GET /first HTTP/1.0\r\nContent-Length: -0\r\n\r\n", 400, 0},
+		{"invalid/023", "GET /first HTTP/1.0\r\nContent-Length: 0_1\r\n\r\n", 400, 0},
+		{"invalid/chunked_01", "POST /" + te + "5\r\nhello\r\n6_0\r\n world\r\n0\r\n\r\n", 400, 0},
+		{"invalid/chunked_02", "POST /" + h + "Content-Length: 12\r\nTransfer-Encoding: \tchunked\r\n\r\n5\r\nhello\r\n", 400, 0},
+		{"invalid/chunked_03", "POST /" + h + "Transfer-Encoding: identity, chunked, identity, chunked\r\n\r\n", 400, 0},
+		{"invalid/chunked_04", "POST /" + h + strings.Repeat("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n", 2) + "\r\n", 400, 0},
+		{"invalid/chunked_05", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nVary: *\r\n\r\n", 400, 0},
+		{"invalid/chunked_12", "POST /" + te + " ;foo=bar\r\nhello\r\n0\r\n\r\n", 400, 0},
+		{"invalid/chunked_14", "POST /" + te + "5;ext=val\rue\r\nhello\r\n0\r\n\r\n", 400, 0},
+		{"invalid/field_value", "GET /" + h + "Newline: a\nContent-Length: 26\r\nGET / HTTP/1.1\nHost: x\r\n\r\n", 400, 0},
+		{"invalid/nonascii_01", "GET\xc3\x9f /germans.." + h + "Content-Length: 3\r\n\r\nabc", 400, 0},
+		{"invalid/nonascii_03", "GET /germans.." + h + "Content-Length\xc3\x9f: 3\r\nContent-Length: 3\r\n\r\nabc", 400, 0},
+		{"invalid/prefix_01", "GET\x00PROXY /foo" + h + "\r\n", 400, 0},
+		{"invalid/prefix_03", "GET /" + h + "Content-Length: 0 1\r\n\r\nx", 400, 0},
+		{"invalid/prefix_05", "GET: /stuff" + h + "Content-Length: 3\r\n\r\nxyz", 400, 0},
+		{"invalid/prefix_06", "GET /the/future HTTP/" + strings.Repeat("1", 80) + ".1\r\nHost: a\r\n\r\n", 400, 0},
+		{"invalid/trailer_cl", "POST /p" + te + "5\r\nhello\r\n0\r\nContent-Length: 99\r\n\r\n", 400, 0},
+		{"invalid/trailer_host", "POST /p" + te + "5\r\nhello\r\n0\r\nHost: evil.example.com\r\n\r\n", 400, 0},
+		{"invalid/trailer_te", "POST /p" + te + "5\r\nhello\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n", 400, 0},
+		{"invalid/cl_list", "POST /p" + h + "Content-Length: 5, 5\r\n\r\nhello", 400, 0},
+		{"invalid/asterisk", "GET *" + h + "\r\n", 400, 0},
+		{"invalid/authority", "GET example.com:443" + h + "\r\n", 400, 0},
+		{"invalid/relative", "GET foo/bar" + h + "\r\n", 400, 0},
+		{"invalid/version_01", "GET /foo HTTP/0.99\r\nHost: a\r\n\r\n", 400, 0},
+		{"invalid/version_02", "GET /foo HTTP/2.0\r\nHost: a\r\n\r\n", 505, 0},
+		{"invalid/pp_01", "PROXY TCP4 192.168.0.1 192.16...\r\n", 400, 0},
+		{"valid/001", "PUT /stuff/here?foo=bar HTTP/1.0\r\nServer: http://127.0.0.1:5984\r\nContent-Length: 14\r\n\r\n{\"nom\": \"nom\"}", 0, 1},
+		{"valid/002", "GET /test HTTP/1.1\r\nUser-Agent: curl/7.18.0 (i486-pc-linux-gnu) libcurl/7.18.0\r\nHost: 0.0.0.0=5000\r\nAccept: */*\r\n\r\n", 0, 1},
+		{"valid/008", "GET /unusual_content_length HTTP/1.0\r\nconTENT-Length: 5\r\n\r\nHELLO", 0, 1},
+		{"valid/010", "POST /" + te + "1e\r\nall your base are belong to us\r\n0\r\n\r\n", 0, 1},
+		{"valid/011", "POST /" + te + "5\r\nhello\r\n6\r\n world\r\n000\r\n\r\n", 0, 1},
+		{"valid/012", "POST /" + te + "5\r\nhello\r\n6\r\n world\r\n0\r\nVary: *\r\nContent-Type: text/plain\r\n\r\n", 0, 1},
+		{"valid/013", "POST /" + te + "5; some; parameters=stuff\r\nhello\r\n6; blahblah; blah\r\n world\r\n0\r\n\r\n", 0, 1},
+		{"valid/017", "GET /stuff HTTP/1.0\r\nIf-Match: bazinga!\r\nIf-Match: large-sound\r\n\r\n", 0, 1},
+		{"valid/018", "GET /first" + h + "\r\nGET /second" + h + "\r\n", 0, 2},
+		{"valid/020", "GET /first HTTP/1.0\r\nContent-Length: 24\r\n\r\nGET /second HTTP/1.1\r\n\r\n", 0, 1},
+		{"valid/021", "GET /first" + h + "Connection: Close\r\n\r\nGET /second" + h + "\r\n", 0, 1},
+		{"valid/022", "GET /first HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\nGET /second" + h + "\r\n", 0, 2},
+		{"valid/023", "POST /" + te + "5\r\nhello\r\n6\r\n world\r\n000\r\n\r\nGET /second" + h + "\r\n", 0, 2},
+		{"valid/027", "GET /\xc3\xa0%20k HTTP/1.0\r\n\r\n", 0, 1},
+		{"valid/031", "-blargh /foo" + h + "\r\n", 0, 1},
+		{"valid/040", "GET /keep HTTP/1.0\r\nTransfer_Encoding: tricked\r\nContent-Length: 7\r\nContent_Length: -1E23\r\n\r\ntricked", 0, 1},
+		{"valid/100", "GET ///keeping_slashes" + h + "\r\n", 0, 1},
+		{"valid/padding", "GET /" + h + "Name: \t value \t \r\n\r\n", 0, 1},
+		{"valid/special chars", "GET /foo" + h + "X.Custom|Pipe: ok\r\n\r\n", 0, 1},
+		{"valid/ext_quoted", "POST /" + te + "5;foo=\"bar baz\"\r\nhello\r\n0\r\n\r\n", 0, 1},
+		{"valid/target_absolute", "GET http://example.com/foo?q=1" + h + "\r\n", 0, 1},
+		{"valid/target_ipv6", "GET http://[::1]:8080/foo HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n", 0, 1},
+		{"valid/asterisk", "OPTIONS *" + h + "\r\n", 0, 1},
+		{"valid/connect", "CONNECT example.com:443" + h + "\r\n", 0, 1},
+		{"valid/connect_ipv6", "CONNECT [::1]:443" + h + "\r\n", 0, 1},
+		// Valid there by repair or by ignorance, and refused here.
+		{"valid/005 fragment", "GET /forums/1/topics/2375?page=1#posts-17408" + h + "\r\n", 400, 0},
+		{"valid/009 identity with a length", "POST /" + h + "Transfer-Encoding: identity\r\nContent-Length: 5\r\n\r\nWorld", 400, 0},
+		{"valid/025 gzip and chunked", "POST /" + h + "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", 501, 0},
+		{"valid/028 space before the colon", "GET /stuff" + h + "Content-Length : 3\r\n\r\nxyz", 400, 0},
+		{"valid/029 identity and chunked", "GET /" + h + "Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n000\r\n\r\n", 501, 0},
+		{"valid/compat_obs_fold", "GET /" + h + "Long: one\r\n two\r\n\r\n", 400, 0},
+		{"valid/userinfo", "GET http://user:pass@example.com:8080/foo?q=1" + h + "\r\n", 400, 0},
+	}
+}
