@@ -154,6 +154,70 @@ func TestDescriptorsRunOut(t *testing.T) {
 	}
 }
 
+// TestDescriptorsComeBack frees descriptors that the server knows nothing of.
+func TestDescriptorsComeBack(t *testing.T) {
+	if !inChild() {
+		child(t, nil)
+		return
+	}
+	s := serve(t, Config{Open: echo, Loops: 1, MaxConns: -1})
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	limit.Cur = min(limit.Cur, 200)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	var held []int
+	for {
+		extra, err := unix.Dup(fd)
+		if err != nil {
+			break
+		}
+		held = append(held, extra)
+	}
+	if err := unix.Connect(fd, &unix.SockaddrInet4{Port: int(s.addr.AddrPort.Port()), Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool { return s.Stats().Pauses >= 3 }, func() string { return "accepting is not tried again" })
+	for _, extra := range held {
+		_ = unix.Close(extra)
+	}
+	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 20})
+	if _, err := unix.Write(fd, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := unix.Read(fd, make([]byte, 1)); n != 1 {
+		t.Fatalf("no echo: %v", err)
+	}
+	_ = unix.Close(fd)
+	if n := strings.Count(s.log.String(), "accepting pauses"); n != 1 {
+		t.Errorf("logged %d times: %s", n, s.log)
+	}
+}
+
+// TestLongQueue lets more clients wait than are accepted at a time.
+func TestLongQueue(t *testing.T) {
+	checkLeaks(t)
+	s := newServer(t, Config{Open: echo})
+	s.listen("tcp", "127.0.0.1:0")
+	var clients []net.Conn
+	for range 2*acceptsPerTurn + 1 {
+		c := s.dial()
+		write(t, c, "x")
+		clients = append(clients, c)
+	}
+	s.Start()
+	for _, c := range clients {
+		readN(t, c, 1)
+	}
+}
+
 func TestStopAccepting(t *testing.T) {
 	s := serve(t, Config{Open: echo})
 	c := s.dial()

@@ -33,9 +33,15 @@ func TestWriteTimeoutBesideDeadline(t *testing.T) {
 	b.write(1)
 	b.Advance(6 * time.Second)
 	b.calls("deadline")
-	b.SetDeadline(looptest.Start.Add(time.Hour))
 	b.Advance(5 * time.Second)
 	b.calls("deadline; closed: peer does not read")
+
+	b = newBench(t, eventloop.Config{WriteTimeout: 10 * time.Second})
+	b.SetDeadline(looptest.Start.Add(time.Hour))
+	b.Stall()
+	b.write(1)
+	b.Advance(11 * time.Second)
+	b.calls("closed: peer does not read")
 }
 
 func TestWriteTimeoutEndsWithTheOutbox(t *testing.T) {
@@ -97,7 +103,9 @@ func TestTimers(t *testing.T) {
 	b.Abort()
 	timer.Reset(time.Second)
 	b.Advance(time.Hour)
-	timer.Reset(time.Second)
+	if timer.Reset(time.Second); timer.Stop() {
+		t.Error("a timer runs after the end of its conn")
+	}
 	b.Advance(time.Hour)
 	if len(fired) != 3 {
 		t.Fatalf("fired at %v", fired)

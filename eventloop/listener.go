@@ -142,7 +142,6 @@ func removeStale(path string) error {
 	conn, err := net.Dial("unix", path)
 	if err == nil {
 		_ = conn.Close()
-		return inUse(unix.EADDRINUSE)
 	}
 	if !errors.Is(err, unix.ECONNREFUSED) {
 		return inUse(unix.EADDRINUSE)

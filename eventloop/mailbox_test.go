@@ -84,6 +84,21 @@ func TestPostAfterShutdown(t *testing.T) {
 	}
 }
 
+// TestStopRunsWhatWasPosted stops a loop in the turn in which something is
+// posted to it.
+func TestStopRunsWhatWasPosted(t *testing.T) {
+	s := serve(t, Config{Open: echo, Loops: 1})
+	l := s.Loop(0)
+	ran := make(chan bool, 1)
+	l.Post(func() {
+		l.AfterFunc(0, func() {
+			l.stopping = true
+			l.Post(func() { ran <- true })
+		})
+	})
+	receive(t, ran)
+}
+
 // TestSelfPosting posts without end from the loop itself; an echo must get
 // through all the same.
 func TestSelfPosting(t *testing.T) {

@@ -81,6 +81,11 @@ func TestOutboxExtend(t *testing.T) {
 	if !o.extend(p) || string(o.pending()) != "0123456789" {
 		t.Fatal("extend refused its own room")
 	}
+	o.large = 5
+	o.sent(o.len())
+	if o.large != 0 {
+		t.Fatal("the empty outbox remembers a large write")
+	}
 }
 
 func TestBuffers(t *testing.T) {

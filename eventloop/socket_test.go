@@ -7,11 +7,14 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/gale-server/gale/eventloop/internal/kernel"
 )
 
 func TestSizes(t *testing.T) {
@@ -332,6 +335,53 @@ func TestManyConnections(t *testing.T) {
 		if n := receive(t, left); n != 0 {
 			t.Errorf("loop %d: %d traces of conns are left", i, n)
 		}
+	}
+}
+
+// TestEventForAnotherLoop hands a loop an event of a descriptor that meanwhile
+// belongs to a conn of another loop.
+func TestEventForAnotherLoop(t *testing.T) {
+	conns := make(chan Conn, 1)
+	var foreign atomic.Int32
+	s := serve(t, Config{Loops: 2, Open: func(c Conn) Protocol {
+		conns <- c
+		return &hooks{data: func(p []byte) {
+			if !c.Loop().Owned() {
+				foreign.Add(1)
+			}
+			c.Write(p)
+		}}
+	}})
+	peer := s.dial()
+	c := receive(t, conns).(*socket)
+	stall, stalled, done := make(chan bool), make(chan bool), make(chan bool)
+	c.Post(func() { stalled <- true; <-stall })
+	receive(t, stalled)
+	write(t, peer, "x")
+	other := s.Loop(1 - c.loop.index)
+	other.Post(func() {
+		other.onReady(int(c.fd), kernel.Readable)
+		close(done)
+	})
+	receive(t, done)
+	close(stall)
+	readN(t, peer, 1)
+	if foreign.Load() != 0 {
+		t.Error("another loop delivered to the conn")
+	}
+}
+
+// TestFarDeadline sets one that the wheel's arithmetic cannot hold.
+func TestFarDeadline(t *testing.T) {
+	ticks := make(chan int64, 1)
+	s := serve(t, Config{Open: func(c Conn) Protocol {
+		c.SetDeadline(c.Now().AddDate(300, 0, 0))
+		ticks <- c.(*socket).node.tick
+		return echo(c)
+	}})
+	s.dial()
+	if tick := receive(t, ticks); instant(tick) < 50*365*24*time.Hour {
+		t.Errorf("filed at tick %d", tick)
 	}
 }
 

@@ -141,11 +141,8 @@ func (w *wheel) next() int64 {
 	for i := int64(0); i <= wheelSlots/64; i++ {
 		word := (first/64 + i) % (wheelSlots / 64)
 		set := w.occupied[word]
-		switch i {
-		case 0:
-			set &= ^uint64(0) << (first % 64)
-		case wheelSlots / 64:
-			set &^= ^uint64(0) << (first % 64)
+		if i == 0 {
+			set &= ^uint64(0) << (first % 64) // the rest of this word comes last
 		}
 		if set != 0 {
 			slot := word*64 + int64(bits.TrailingZeros64(set))
