@@ -46,6 +46,7 @@ type coroutine struct {
 	parked   parking
 	parks    uint // counts parks, so that a late wake-up finds its park over
 	futile   uint // calls that failed at once, since the last park
+	burst    int  // what was sent since the last park, as maxBurst counts
 	finished bool
 	err      error // what the application returned
 }
@@ -62,6 +63,14 @@ const (
 // maxFutile ends an application that spins, on a disconnect or on a context that
 // is done: on the loop it would hold every other connection.
 const maxFutile = 1000
+
+// maxBurst is what an application may send before the loop gets a turn, in bytes
+// of payload and burstPerEvent for each event: a peer that reads as fast as the
+// application writes would never congest the outbox.
+const (
+	maxBurst      = 256 << 10
+	burstPerEvent = 256
+)
 
 func coroutineOf(ctx context.Context) *coroutine {
 	c, _ := ctx.Value(ownerKey{}).(*coroutine)
@@ -172,7 +181,7 @@ func (c *coroutine) park(ctx context.Context, why parking) {
 		defer stop()
 	}
 	c.parked = why
-	c.futile = 0
+	c.futile, c.burst = 0, 0
 	c.yield(struct{}{})
 	c.x.Adopt()
 }
@@ -213,12 +222,17 @@ func (c *coroutine) send(ctx context.Context, ev SendEvent) error {
 	if !c.x.Owned() || !c.running {
 		return ErrForeignGoroutine
 	}
+	if c.burst > maxBurst && c.gone == nil {
+		c.x.Post(c.wake)
+		c.park(&c.ctx, parkedAwait)
+	}
 	for c.x.Congested() && c.gone == nil {
 		if err := ctx.Err(); err != nil {
 			return c.fail(err)
 		}
 		c.park(ctx, parkedSend)
 	}
+	c.burst += Size(ev) + burstPerEvent
 	err := c.x.Send(ev)
 	if c.gone != nil {
 		c.fail(nil)

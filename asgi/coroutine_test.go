@@ -274,3 +274,42 @@ func TestAwaitWithAnotherApplicationsContext(t *testing.T) {
 		t.Errorf("await returned %d", got)
 	}
 }
+
+// A peer that takes everything at once must not let one coroutine keep the loop.
+func TestCoroutineSharesTheLoopWhileItSends(t *testing.T) {
+	for name, size := range map[string]int{"large": 16 << 10, "small": 1} {
+		t.Run(name, func(t *testing.T) {
+			asgitest.CheckGoroutines(t)
+			const n = 10_000
+			most, last, sent, posted := 0, 0, 0, 0
+			var x *asgitest.Exchange
+			var turn func()
+			turn = func() {
+				posted++
+				most, last = max(most, sent-last), sent
+				if sent < n {
+					x.Post(turn)
+				}
+			}
+			x = asgitest.New(t, asgi.Coroutine(converse(t, func(c conversation) error {
+				c.accept()
+				x.Post(turn)
+				ev := &asgi.WebSocketSend{Kind: asgi.Binary, Data: make([]byte, size)}
+				for range n {
+					if err := c.send(c.ctx, ev); err != nil {
+						return err
+					}
+					sent++
+				}
+				return nil
+			})), asgitest.WebSocketScope("/"))
+			x.Deliver(&asgi.WebSocketConnect{})
+			if err := x.WaitEnded(); err != nil || sent != n {
+				t.Errorf("sent %d events, ended with %v", sent, err)
+			}
+			if most > 1100 || posted < 5 {
+				t.Errorf("%d events in one turn, %d turns", most, posted)
+			}
+		})
+	}
+}
