@@ -139,7 +139,7 @@ var lifeCycleCases = []testCase{
 		clause: "background work after the response holds up neither the response nor, on another connection, anybody",
 		link:   specBody,
 		run: func(s *session) {
-			s.serve(on("/", send(start(200)), send(last("ok")), wait("go on"), disconnected()), respond("/next", "next"))
+			s.serve(on("/", send(start(200)), send(last("ok")), wait("go on"), disconnectedAfter()), respond("/next", "next"))
 			s.dial().get("/").is(200, "ok")
 			s.dial().get("/next").is(200, "next")
 			s.signal("go on")

@@ -39,8 +39,9 @@ var lifespanCases = []testCase{
 					return errors.New("there is no state")
 				}
 				return want("scope", fmt.Sprint(sc.Type, " ", sc.SpecVersion, " ", len(sc.State)), "lifespan 2.0 0")
-			}), signal("started")))
+			}), signal("started")), respond("/", "ok"))
 			s.wait("started")
+			s.dial().get("/").is(200, "ok")
 		},
 	},
 	{
@@ -159,7 +160,8 @@ var lifespanCases = []testCase{
 		clause: "lifespan.shutdown.complete: the server must wait for it before it ends",
 		link:   specLifespan + "#shutdown-complete-send-event",
 		run: func(s *session) {
-			s.serve(on(onLifespan, startup(), ready(), shutdown(), signal("stopping"), wait("stop"), note("stopped"), ended()))
+			s.serve(on(onLifespan, startup(), ready(), shutdown(), signal("stopping"), wait("stop"), note("stopped"), ended()), respond("/", "ok"))
+			s.dial().get("/").is(200, "ok")
 			go func() { // ends when the application is there, or with the case
 				select {
 				case <-s.point("stopping"):
@@ -179,7 +181,8 @@ var lifespanCases = []testCase{
 		clause: "lifespan.shutdown.failed: the server says why and ends",
 		link:   specLifespan + "#shutdown-failed-send-event",
 		run: func(s *session) {
-			s.serve(on(onLifespan, startup(), ready(), shutdown(), send(&asgi.LifespanShutdownFailed{Message: "lost work"})))
+			s.serve(on(onLifespan, startup(), ready(), shutdown(), send(&asgi.LifespanShutdownFailed{Message: "lost work"})), respond("/", "ok"))
+			s.dial().get("/").is(200, "ok")
 			if err := s.stop(); err == nil || !strings.Contains(err.Error(), "lost work") {
 				s.tb.Errorf("the engine reports %v, without the message", err)
 			}

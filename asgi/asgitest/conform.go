@@ -179,8 +179,17 @@ func (s *session) start(setup Setup, scripts ...script) error {
 	return err
 }
 
-// stop ends the server and returns what it reports.
+// leave closes every client's connection.
+func (s *session) leave() {
+	for _, w := range s.wires {
+		w.conn.Close()
+	}
+}
+
+// stop ends the server, which has no clients any more, and returns what it
+// reports.
 func (s *session) stop() error {
+	s.leave()
 	s.stopped = true
 	if s.server == nil {
 		return nil
@@ -192,9 +201,7 @@ func (s *session) stop() error {
 // must have come to its end.
 func (s *session) finish() {
 	s.tb.Helper()
-	for _, w := range s.wires {
-		w.conn.Close()
-	}
+	s.leave()
 	if !s.tb.Failed() {
 		s.waitIdle()
 	}

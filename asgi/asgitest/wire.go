@@ -236,7 +236,7 @@ func isTimeout(err error) bool {
 }
 
 // ends fails the test unless the server closes the connection, with nothing
-// more on it.
+// more on it, and closes the client's end too.
 func (w *wire) ends() {
 	w.tb.Helper()
 	rest, err := io.ReadAll(w.r)
@@ -246,6 +246,7 @@ func (w *wire) ends() {
 	if err != nil && isTimeout(err) {
 		w.tb.Errorf("client: the connection is still open")
 	}
+	w.conn.Close()
 }
 
 // is fails the test unless the response is whole, with this status and body.
