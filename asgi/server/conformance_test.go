@@ -1,0 +1,46 @@
+package server_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/asgitest"
+	"github.com/gale-server/gale/asgi/server"
+)
+
+// Every clause of the specifications, in every form of an application, over
+// real sockets.
+func TestConformance(t *testing.T) {
+	asgitest.Run(t, asgitest.Engine{Start: startEngine})
+}
+
+func startEngine(tb testing.TB, h asgi.Handler, setup asgitest.Setup) (*asgitest.Server, error) {
+	srv, err := server.New(server.Config{
+		Handler:  h,
+		RootPath: setup.RootPath,
+		// Half of it is the spread of 1012: enough for a slow machine.
+		DrainTimeout: 2 * time.Second,
+		Logger:       slog.New(slog.NewTextHandler(io.Discard, nil)), // failures are what the cases are about
+	})
+	if err != nil {
+		return nil, err
+	}
+	addr, err := srv.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- srv.Run(ctx) }() // ends by Stop, and is waited for there
+	return &asgitest.Server{
+		Addr: addr.String(),
+		Stop: func() error {
+			cancel()
+			return <-done
+		},
+	}, nil
+}
