@@ -9,8 +9,8 @@ import (
 // Protocol towards the socket and a Conn towards the protocol inside it.
 //
 // No method blocks and none calls back into a Protocol. After Close, Abort or
-// Closed every method is a no-op, except that the addresses, Now, Loop and
-// Buffered stay readable.
+// Closed every method is a no-op, except that the addresses, Now, Loop, Ended
+// and Buffered stay readable.
 //
 // Loop-owned: call only from its event loop, except Post, Loop and RemoteAddr.
 type Conn interface {
@@ -86,6 +86,11 @@ type Conn interface {
 	// and the peer sees a reset, so that it cannot take a truncated stream for
 	// a whole one. (A Unix socket knows no reset, only the end of the stream.)
 	Abort()
+
+	// Ended reports whether the conn is beyond saving: aborted, or found to be
+	// broken by a write. Nothing that is written now leaves, and Closed follows at
+	// the end of the turn; who writes until Buffered has risen looks here too.
+	Ended() bool
 
 	// Post runs fn on the conn's loop, in a later turn and after everything
 	// posted to that loop before it. It reports false, and drops fn, if the loop

@@ -36,6 +36,8 @@ func (s *socket) Post(fn func()) bool {
 	return s.loop.mailbox.post(task{conn: s, fn: fn})
 }
 
+func (s *socket) Ended() bool { return s.phase == ended }
+
 func (s *socket) Loop() *Loop { return s.loop }
 
 func (s *socket) LocalAddr() Addr {
