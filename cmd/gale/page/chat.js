@@ -23,7 +23,7 @@ export class Chat extends EventTarget {
     this.wanted = new Set(rooms); // to be in, also after a reconnect
     this.rooms = new Map(); // name: Room
     this.directory = []; // what the server has: {room, members, permanent}
-    this.pending = []; // {id, room, text, time, state: "queued"|"sent"|"failed", why}
+    this.pending = []; // {id, room, text, time, state: "queued"|"sending"|"failed", why}
     this.name = name;
     this.shownName = name; // as the server made it unique
     this.you = "";
@@ -90,7 +90,7 @@ export class Chat extends EventTarget {
     this.#welcomed = false;
     clearTimeout(this.#sendTimer);
     for (const room of this.rooms.values()) room.joined = false;
-    for (const message of this.pending) if (message.state === "sent") message.state = "queued";
+    for (const message of this.pending) if (message.state === "sending") message.state = "queued";
     this.#changed(null);
   }
 
@@ -251,12 +251,12 @@ export class Chat extends EventTarget {
   #flush() {
     let inFlight = 0;
     for (const message of this.pending) {
-      if (message.state === "sent") inFlight++;
+      if (message.state === "sending") inFlight++;
       if (message.state !== "queued" || !this.rooms.get(message.room)?.joined) continue;
       if (inFlight++ >= maxInFlight) break;
       const { id, room, text } = message;
       if (!this.#connection.send({ type: "say", room, id, text })) break;
-      message.state = "sent";
+      message.state = "sending";
       message.sentAt = performance.now();
     }
     if (inFlight) this.#flushLater(unconfirmedTimeout);
@@ -267,7 +267,7 @@ export class Chat extends EventTarget {
     this.#sendTimer = setTimeout(() => {
       const now = performance.now();
       for (const message of this.pending) {
-        if (message.state === "sent" && now - message.sentAt >= unconfirmedTimeout - 1) message.state = "queued";
+        if (message.state === "sending" && now - message.sentAt >= unconfirmedTimeout - 1) message.state = "queued";
       }
       this.#flush();
     }, delay);
