@@ -1,6 +1,8 @@
 package server
 
 import (
+	"errors"
+
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/eventloop"
 )
@@ -105,6 +107,9 @@ func (c *conn) Deadline() { c.phase.deadline() }
 
 func (c *conn) Closed(err error) {
 	c.held = nil
-	c.w.remove(c)
+	if errors.Is(err, eventloop.ErrOutboxFull) {
+		c.w.srv.log.Warn("connection dropped: the application sends on while congested", "client", c.sock.RemoteAddr().String())
+	}
 	c.phase.closed(err)
+	c.w.remove(c) // last: the drain is over when every application knows
 }

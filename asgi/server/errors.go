@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -26,7 +27,7 @@ func statusOf(err error) int {
 		return peer.Status
 	case errors.As(err, &handshake):
 		return handshake.Status
-	case errors.As(err, &status):
+	case errors.As(err, &status) && status.HTTPStatus() >= 400 && status.HTTPStatus() <= 599:
 		return status.HTTPStatus()
 	default:
 		return http.StatusInternalServerError
@@ -50,8 +51,11 @@ func closeCodeOf(err error) int {
 	}
 }
 
-// ofPeer reports whether err is the peer's doing and no news for the log.
-func ofPeer(err error) bool { return errors.Is(err, asgi.ErrDisconnected) }
+// ofPeer reports whether err, of an application whose peer is gone, is the
+// peer's doing and no news for the log: its context was cancelled then.
+func ofPeer(err error) bool {
+	return errors.Is(err, asgi.ErrDisconnected) || errors.Is(err, context.Canceled)
+}
 
 // reasonOf is the reason of the close frame for err.
 func reasonOf(err error) string {

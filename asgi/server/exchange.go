@@ -2,7 +2,6 @@ package server
 
 import (
 	"runtime/debug"
-	"time"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/eventloop"
@@ -21,7 +20,12 @@ type exchange struct {
 	gone      bool // the peer is
 	ended     bool // the application is
 	over      bool // the conn has nothing to do with this exchange any more
+	timers    *timer
 }
+
+// finish ends the conn's part in the exchange, end the application's.
+func (x *exchange) finish() { x.over = true; x.stopTimers() }
+func (x *exchange) end()    { x.ended = true; x.stopTimers() }
 
 // ready reports whether data may be delivered. A peer that does not read is not
 // read from either: what it asks for next would only pile up.
@@ -34,15 +38,23 @@ func (x *exchange) Buffered() int {
 	return x.c.sock.Buffered()
 }
 
-func (x *exchange) Congested() bool { return x.congested }
-func (x *exchange) Pause()          { x.paused = true }
+// Congested is true of a conn that broke in this turn, too: who sends until it
+// is would never stop.
+func (x *exchange) Congested() bool {
+	return x.congested || !x.over && x.c.sock.Ended()
+}
 
-func (x *exchange) Resume() {
-	if x.paused {
-		x.paused = false
-		if !x.over {
-			x.c.wake()
-		}
+func (x *exchange) Pause()  { x.setPaused(true) }
+func (x *exchange) Resume() { x.setPaused(false) }
+
+// setPaused has the conn reconsider what it expects of its peer.
+func (x *exchange) setPaused(paused bool) {
+	if x.paused == paused {
+		return
+	}
+	x.paused = paused
+	if !x.over {
+		x.c.wake()
 	}
 }
 
@@ -60,7 +72,7 @@ func (x *exchange) check(ev asgi.SendEvent) (proceed bool, err error) {
 			return false, &asgi.OrderError{State: x.order.SendState(), Event: ev.EventType()}
 		}
 		return false, nil
-	case x.gone:
+	case x.gone || x.c.sock.Ended():
 		return false, asgi.ErrDisconnected
 	}
 	return true, nil
@@ -68,8 +80,9 @@ func (x *exchange) check(ev asgi.SendEvent) (proceed bool, err error) {
 
 // wrote notes that something was written to the outbox.
 func (x *exchange) wrote() {
-	if x.c.sock.Buffered() > x.c.w.srv.cfg.Loop.HighWatermark {
+	if !x.congested && x.c.sock.Buffered() > x.c.w.srv.cfg.Loop.HighWatermark {
 		x.congested = true
+		x.c.wake()
 	}
 }
 
@@ -106,20 +119,3 @@ func deliver(x asgi.Exchange, r asgi.Receiver, ev asgi.ReceiveEvent) {
 func post(loop *eventloop.Loop, x asgi.Exchange, fn func()) bool {
 	return loop.Post(func() { protect(x, fn) })
 }
-
-// timer implements Exchange.AfterFunc: it stops with the exchange, which may
-// end before its conn does.
-func (x *exchange) timer(self asgi.Exchange, d time.Duration, fn func()) asgi.Timer {
-	if x.over {
-		return stoppedTimer{}
-	}
-	return x.c.sock.AfterFunc(d, func() {
-		if !x.over {
-			protect(self, fn)
-		}
-	})
-}
-
-type stoppedTimer struct{}
-
-func (stoppedTimer) Stop() bool { return false }

@@ -23,7 +23,7 @@ type httpConn struct {
 
 	waiting  waiting   // what the deadline is for
 	began    time.Time // when waiting began
-	bodySeen int64     // bytes of the body since began
+	bodySeen int64     // bytes of the body, framing included, since began
 	served   int       // requests so far
 	halfOpen bool      // the peer has ended its stream
 	closing  bool
@@ -62,13 +62,14 @@ func (h *httpConn) pump(p []byte) int {
 		return len(p)
 	}
 	n := 0
-	for h.c.phase == h && (h.x == nil || h.x.ready()) {
+	for h.c.phase == h && h.ready() {
 		ev, err := h.m.Next(p[n:], &h.c.w.head)
 		if err != nil {
 			h.refuse(err)
 			return len(p)
 		}
 		n += ev.N
+		h.bodySeen += int64(ev.N)
 		h.handle(ev)
 		h.settle()
 		if h.closing {
@@ -84,13 +85,21 @@ func (h *httpConn) pump(p []byte) int {
 	return n
 }
 
+// ready reports whether the peer is to be read from. Responses that wait in the
+// outbox hold back the next request too: pipelined ones would overrun it.
+func (h *httpConn) ready() bool {
+	if h.x != nil {
+		return h.x.ready()
+	}
+	return h.c.sock.Buffered() <= h.c.w.srv.cfg.Loop.HighWatermark
+}
+
 // handle acts on one event of the machine.
 func (h *httpConn) handle(ev http1.Event) {
 	switch ev.Kind {
 	case http1.Request:
 		h.begin()
 	case http1.Body:
-		h.bodySeen += int64(len(ev.Data))
 		if h.x != nil {
 			h.x.deliverBody(ev.Data, !h.m.BodyDone())
 		}
@@ -122,6 +131,9 @@ func (h *httpConn) begin() {
 	x.log.begin(h.c, &x.scope)
 	h.x = x
 	x.receiver = open(h.c.w.srv.cfg.Handler, &x.scope, x)
+	if d := h.c.w.drain; d != nil && !x.ended {
+		deliver(x, x.receiver, d)
+	}
 	x.proceed()
 }
 
@@ -135,7 +147,8 @@ func (h *httpConn) settle() {
 	if !x.ended {
 		deliver(x, x.receiver, disconnected)
 	}
-	if !h.m.KeepAlive() {
+	// A response that began before the drain has not said "close".
+	if !h.m.KeepAlive() || h.c.w.drain != nil {
 		h.close()
 	}
 }
@@ -161,14 +174,18 @@ func (h *httpConn) refuse(err error) {
 		return
 	}
 	h.c.w.srv.log.Debug("bad request", "client", h.client.Host, "error", err)
+	status := statusOf(err)
 	if x := h.x; x != nil {
+		started := x.started
+		if !started {
+			x.status, x.started = status, true // the answer is ours
+		}
 		x.vanish()
-		if x.started {
+		if started {
 			h.cut(x)
 			return
 		}
 	}
-	status := statusOf(err)
 	w := h.c.w
 	h.c.sock.Commit(h.m.AppendError(h.c.sock.Reserve(256), status, w.dateAt(h.c.sock.Now()), w.srv.cfg.Name))
 	h.close()
@@ -237,9 +254,11 @@ func (h *httpConn) expectation() waiting {
 		return waitHead
 	case h.x == nil && h.m.InRequest():
 		return waitBody // of a request already answered
+	case h.x == nil && !h.ready():
+		return waitNothing // it is still taking responses
 	case h.x == nil:
 		return waitRequest
-	case !h.m.BodyDone() && h.x.ready():
+	case !h.m.BodyDone() && h.ready():
 		return waitBody
 	}
 	return waitNothing

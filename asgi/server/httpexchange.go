@@ -32,7 +32,7 @@ type httpExchange struct {
 	file           *fileSender // being sent; nil else
 	lastDelivered  bool        // the application has the end of the request body
 	closeDelimited bool        // the response may have no other end than the connection's
-	bytes          int64
+	bytes          int64       // of the body, as the application sent it
 	log            accessRecord
 	scope          asgi.Scope
 	fields         [scopeFields]asgi.Header
@@ -40,7 +40,7 @@ type httpExchange struct {
 
 func (x *httpExchange) Post(fn func()) bool { return post(x.c.sock.Loop(), x, fn) }
 
-func (x *httpExchange) AfterFunc(d time.Duration, fn func()) asgi.Timer { return x.timer(x, d, fn) }
+func (x *httpExchange) AfterFunc(d time.Duration, fn func()) asgi.Timer { return x.after(x, d, fn) }
 
 // complete reports whether the response is.
 func (x *httpExchange) complete() bool { return x.order.Complete() && x.file == nil }
@@ -71,8 +71,11 @@ func (x *httpExchange) deliverEnd() {
 
 // leave ends the conn's part in the exchange, complete or not.
 func (x *httpExchange) leave() {
-	x.over = true
+	x.finish()
 	x.h.x = nil
+	if !x.started {
+		x.status = 0
+	}
 	x.log.end(x.c, x.status, x.bytes)
 	if x.file != nil {
 		x.file.abandon()
@@ -166,7 +169,7 @@ func (x *httpExchange) body(p []byte, more bool) error {
 	if !more {
 		known = int64(len(p))
 	}
-	return x.write(known, len(p), func(out []byte) ([]byte, error) {
+	err := x.write(known, len(p), func(out []byte) ([]byte, error) {
 		switch m := &x.h.m; {
 		case len(p) >= copyBelow:
 			return x.largeBody(out, p, more)
@@ -176,6 +179,16 @@ func (x *httpExchange) body(p []byte, more bool) error {
 			return m.AppendLastBody(out, p)
 		}
 	})
+	if err == nil && !x.bodiless() {
+		x.bytes += int64(len(p))
+	}
+	return err
+}
+
+// bodiless reports whether the body goes nowhere
+// (https://www.rfc-editor.org/rfc/rfc9112#section-6.3).
+func (x *httpExchange) bodiless() bool {
+	return x.scope.Method == "HEAD" || x.status == 204 || x.status == 304
 }
 
 // write commits what piece appends, after the held start if that is still due.
@@ -250,8 +263,8 @@ func (x *httpExchange) End(err error) {
 	if x.ended {
 		return
 	}
-	x.ended = true
-	if err == nil && !x.order.Complete() {
+	x.end()
+	if err == nil && !x.order.Complete() && !x.gone {
 		err = asgi.ErrIncomplete
 	}
 	if err == nil || x.gone && ofPeer(err) {

@@ -50,6 +50,9 @@ func (h *httpConn) upgrade(scope *asgi.Scope) {
 	if err != nil {
 		h.c.w.srv.log.Debug("websocket refused", "client", h.client.Host, "error", err)
 		refusal := err.(*websocket.HandshakeError)
+		var log accessRecord
+		log.begin(h.c, scope)
+		log.end(h.c, refusal.Status, 0)
 		h.respondStatus(refusal.Status, refusal.Headers)
 		return
 	}
@@ -58,18 +61,27 @@ func (h *httpConn) upgrade(scope *asgi.Scope) {
 		m:        *websocket.New(&cfg.WebSocket),
 		opening:  &opening{h: h, upgrade: up, path: scope.Path},
 	}
+	s := webSocketScope(scope, up.Subprotocols)
 	if cfg.AccessLog != nil {
 		ws.log = new(accessRecord)
-		ws.log.begin(h.c, scope)
+		ws.log.begin(h.c, s)
 	}
 	h.expect(waitNothing)
 	h.c.phase = ws
-	s := webSocketScope(scope, up.Subprotocols)
 	ws.receiver = open(cfg.Handler, s, ws)
 	ws.deliver(connect)
+	if d := h.c.w.drain; d != nil {
+		ws.deliver(d)
+	}
 }
 
 var connect = &asgi.WebSocketConnect{}
+
+// ready reports whether messages may be delivered. Once the application has
+// nothing more to say they are dropped, and only the peer's close is awaited.
+func (x *wsConn) ready() bool {
+	return x.ended || x.order.Complete() || x.exchange.ready()
+}
 
 func (x *wsConn) deliver(ev asgi.ReceiveEvent) {
 	if !x.ended {
@@ -79,7 +91,7 @@ func (x *wsConn) deliver(ev asgi.ReceiveEvent) {
 
 func (x *wsConn) Post(fn func()) bool { return post(x.c.sock.Loop(), x, fn) }
 
-func (x *wsConn) AfterFunc(d time.Duration, fn func()) asgi.Timer { return x.timer(x, d, fn) }
+func (x *wsConn) AfterFunc(d time.Duration, fn func()) asgi.Timer { return x.after(x, d, fn) }
 
 func (x *wsConn) Send(ev asgi.SendEvent) error {
 	proceed, err := x.check(ev)
@@ -89,6 +101,10 @@ func (x *wsConn) Send(ev asgi.SendEvent) error {
 	before := x.order
 	if err := x.order.Send(ev); err != nil {
 		return err
+	}
+	if x.m.CloseSent() { // by the drain; the peer's answer is all that is awaited
+		x.order = before
+		return asgi.ErrDisconnected
 	}
 	if err := x.apply(ev); err != nil {
 		x.order = before
@@ -173,11 +189,8 @@ func (x *wsConn) sendClose(code int, reason string) error {
 		return err
 	}
 	x.c.sock.Commit(out)
-	if x.m.CloseReceived() {
-		x.finish()
-	} else {
-		x.setDeadline(x.c.w.srv.cfg.CloseTimeout)
-	}
+	x.setDeadline(x.c.w.srv.cfg.CloseTimeout)
+	x.c.wake() // the peer's close may wait behind what was held
 	return nil
 }
 
@@ -193,10 +206,10 @@ func (x *wsConn) refuse(status int) {
 
 var closeHeader = asgi.Header{Name: "connection", Value: "close"}
 
-// answered ends a conn whose handshake was refused.
+// answered ends a conn whose handshake was refused, once the application's call
+// is over: turn does.
 func (x *wsConn) answered() {
 	x.closing = true
-	x.c.sock.Close()
 	x.c.wake()
 }
 
@@ -243,14 +256,20 @@ func (x *wsConn) denyBody(e *asgi.WebSocketDenialBody) error {
 func (x *wsConn) turn() {
 	if x.closing {
 		x.announce(websocket.CloseAbnormal, "")
+		x.c.sock.Close()
 	}
 }
 
 func (x *wsConn) pump(p []byte) int {
-	if x.opening != nil && !x.closing {
+	switch {
+	case x.closing:
+		x.turn()
+		return len(p)
+	case x.opening != nil:
 		return 0
+	case len(p) > 0:
+		x.lastRead, x.pinged = x.c.sock.Now(), false
 	}
-	x.lastRead, x.pinged = x.c.sock.Now(), false
 	n := 0
 	for n < len(p) && x.ready() && !x.closing {
 		ev, err := x.m.Next(p[n:])
@@ -271,7 +290,7 @@ func (x *wsConn) handle(ev websocket.Event) {
 	switch ev.Kind {
 	case websocket.Message:
 		if x.order.Complete() || x.ended {
-			return // the application has closed; what was under way is dropped
+			return // what was under way when the application closed is dropped
 		}
 		m := &x.c.w.message
 		m.Kind, m.Data = asgi.Text, ev.Data
@@ -299,12 +318,12 @@ func (x *wsConn) peerClosed(code int, reason string) {
 	}
 	x.gone = true
 	x.announce(code, reason)
-	x.finish()
+	x.hangUp()
 }
 
-// finish closes the TCP connection, the server first
+// hangUp closes the TCP connection, the server first
 // (https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1).
-func (x *wsConn) finish() {
+func (x *wsConn) hangUp() {
 	x.closing = true
 	x.c.sock.Close()
 }
@@ -317,7 +336,7 @@ func (x *wsConn) fail(err error) {
 	}
 	x.gone = true
 	x.announce(websocket.CloseAbnormal, err.Error())
-	x.finish()
+	x.hangUp()
 }
 
 // announce delivers websocket.disconnect, once.
@@ -325,20 +344,22 @@ func (x *wsConn) announce(code int, reason string) {
 	if x.announced {
 		return
 	}
-	x.announced, x.over = true, true
+	x.announced = true
+	x.finish()
 	x.deliver(&asgi.WebSocketDisconnect{Code: code, Reason: reason})
-	if x.log != nil {
-		x.log.end(x.c, code, 0)
+	if x.log == nil {
+		return
 	}
+	if x.opening != nil {
+		code = x.opening.status
+	}
+	x.log.end(x.c, code, 0)
 }
 
 func (x *wsConn) eof() {
-	if x.opening != nil {
-		x.opening.h.close()
-	}
 	x.gone = true
 	x.announce(websocket.CloseAbnormal, "")
-	x.finish()
+	x.hangUp()
 }
 
 func (x *wsConn) drained() {
@@ -360,20 +381,22 @@ func (x *wsConn) End(err error) {
 	if x.ended {
 		return
 	}
-	x.ended = true
-	if err == nil && x.opening != nil && !x.order.Complete() {
+	x.end()
+	if err == nil && x.opening != nil && !x.order.Complete() && !x.gone {
 		err = asgi.ErrIncomplete
 	}
-	if err != nil && !(ofPeer(err) && (x.gone || x.order.Complete())) {
+	if err != nil && !(ofPeer(err) && (x.gone || x.order.Complete() || x.m.CloseSent())) {
 		x.c.w.srv.logFailure("websocket", address(x.c.sock.RemoteAddr()), x.path(), err)
 	}
 	switch {
-	case x.closing || x.order.Complete():
+	case x.closing || x.gone || x.order.Complete():
 	case x.opening != nil:
 		x.refuse(statusOf(err))
 	default:
 		// A close that was sent already is all there is to say.
-		_ = x.sendClose(closeCodeOf(err), "")
+		if e := x.sendClose(closeCodeOf(err), ""); e != nil && !x.m.CloseSent() {
+			_ = x.sendClose(websocket.CloseInternalError, "")
+		}
 	}
 }
 
@@ -385,6 +408,9 @@ func (x *wsConn) path() string {
 }
 
 func (x *wsConn) drain(d *asgi.Drain) {
+	if x.closing {
+		return
+	}
 	x.deliver(d)
 	if x.opening == nil && !x.closing {
 		x.closeWithin(d)
@@ -422,7 +448,7 @@ func (x *wsConn) deadline() {
 	switch {
 	case x.m.CloseSent():
 		x.announce(websocket.CloseAbnormal, "")
-		x.finish()
+		x.hangUp()
 	case len(x.c.held) > 0: // it is we who do not read
 		x.armPing()
 	case x.pinged:
@@ -435,6 +461,10 @@ func (x *wsConn) deadline() {
 			return
 		}
 		x.c.sock.Commit(out)
+		if cfg.PongTimeout < 0 { // the pings only keep proxies from dropping the connection
+			x.armPing()
+			return
+		}
 		x.pinged = true
 		x.setDeadline(cfg.PongTimeout)
 	}
