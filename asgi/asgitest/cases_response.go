@@ -111,7 +111,7 @@ var responseCases = []testCase{
 		},
 	},
 	{
-		name:   "http/58 HTTP/1.0 gets no chunks",
+		name:   "http/58 HTTP 1.0 gets no chunks",
 		clause: "HTTP/1.0: the end of the connection is the end of the body (RFC 9112 section 6.1)",
 		link:   rfcFraming,
 		run: func(s *session) {
@@ -122,7 +122,7 @@ var responseCases = []testCase{
 		},
 	},
 	{
-		name:   "http/59 HTTP/1.0 with keep-alive",
+		name:   "http/59 HTTP 1.0 with keep-alive",
 		clause: "HTTP/1.0 persists only when asked to, and when the length is known; it closes otherwise (RFC 9112 section 9.3)",
 		link:   rfcPersist,
 		run: func(s *session) {

@@ -82,7 +82,7 @@ var scopeCases = []testCase{
 		},
 	},
 	{
-		name:   "http/04 http_version of HTTP/1.0",
+		name:   "http/04 http_version of HTTP 1.0",
 		clause: `http_version: "1.0"`,
 		link:   specHTTPScope,
 		run: func(s *session) {

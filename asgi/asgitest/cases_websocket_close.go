@@ -232,7 +232,7 @@ var webSocketCloseCases = []testCase{
 	},
 	{
 		name:   "ws/55 the peer breaks the protocol",
-		clause: "the connection fails with 1002 or 1007; the application gets a disconnect (RFC 6455 section 7.1.7)",
+		clause: "the connection fails with 1002, 1007 or 1009; the application gets a disconnect (RFC 6455 section 7.1.7)",
 		link:   rfcClosing,
 		run: func(s *session) {
 			broken := map[string]struct {
@@ -244,6 +244,7 @@ var webSocketCloseCases = []testCase{
 				"/rsv":      {frame(fin|0x40|opText, "x"), 1002},
 				"/utf8":     {textFrame("\xff"), 1007},
 				"/code":     {closeFrame(1006, ""), 1002},
+				"/large":    {"\x82\xff\x00\x00\x01\x00\x00\x00\x00\x00mask", 1009},
 			}
 			var scripts []script
 			for path := range broken {

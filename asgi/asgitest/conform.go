@@ -54,7 +54,13 @@ type Server struct {
 // Run runs the conformance suite against an engine: every case in every form of
 // an application it makes sense in, as the subtest "case/form".
 func Run(t *testing.T, e Engine) {
-	for _, c := range cases() {
+	all := cases()
+	for name := range e.Without {
+		if !slices.ContainsFunc(all, func(c testCase) bool { return c.name == name }) {
+			t.Errorf("asgitest: no case is called %q", name)
+		}
+	}
+	for _, c := range all {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
 			if reason, without := e.Without[c.name]; without {
 				t.Skip(reason)

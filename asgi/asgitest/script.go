@@ -3,6 +3,7 @@ package asgitest
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/gale-server/gale/asgi"
@@ -45,6 +46,13 @@ type (
 		check func(err error) error
 	}
 
+	// fileStep sends a part of a file, which it opens and closes around the send.
+	fileStep struct {
+		path          string
+		offset, count int64
+		more          bool
+	}
+
 	// waitStep waits for a signal, without receiving.
 	waitStep struct{ signal string }
 
@@ -64,10 +72,21 @@ type (
 func (receiveStep) step() {}
 func (sendStep) step()    {}
 func (floodStep) step()   {}
+func (fileStep) step()    {}
 func (waitStep) step()    {}
 func (doStep) step()      {}
 func (callStep) step()    {}
 func (endStep) step()     {}
+
+// play sends the part, by whatever send is.
+func (st fileStep) play(send func(ev asgi.SendEvent) error) error {
+	file, err := os.Open(st.path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return send(&asgi.HTTPResponseZeroCopySend{File: file, Offset: st.offset, Count: st.count, MoreBody: st.more})
+}
 
 // matcher takes an event and says whether it was the last one it wants.
 type matcher func(ev asgi.ReceiveEvent) (done bool, err error)

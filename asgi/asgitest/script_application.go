@@ -48,6 +48,8 @@ func (c call) play(st step) error {
 			err = c.send(c.ctx, st.event)
 		}
 		return st.check(err)
+	case fileStep:
+		return st.play(func(ev asgi.SendEvent) error { return c.send(c.ctx, ev) })
 	case waitStep:
 		return c.await(st.signal)
 	case doStep:

@@ -65,12 +65,17 @@ func (p *scriptReceiver) play(st step) (done bool, err error) {
 	case receiveStep:
 		return p.receive(st)
 	case sendStep:
-		if p.x.Congested() && !p.disconnected() {
+		if p.congested() {
 			return false, nil // a Writable event follows
 		}
 		return true, st.check(p.x.Send(st.event), p.form)
 	case floodStep:
 		return p.flood(st)
+	case fileStep:
+		if p.congested() {
+			return false, nil
+		}
+		return true, st.play(p.x.Send)
 	case waitStep:
 		return p.await(st), nil
 	case doStep:
@@ -104,7 +109,7 @@ func (p *scriptReceiver) receive(st receiveStep) (done bool, err error) {
 
 func (p *scriptReceiver) flood(st floodStep) (done bool, err error) {
 	for ; p.count < st.limit; p.count++ {
-		if p.x.Congested() && !p.disconnected() {
+		if p.congested() {
 			return false, nil
 		}
 		if err = p.x.Send(st.event); err != nil {
@@ -115,17 +120,16 @@ func (p *scriptReceiver) flood(st floodStep) (done bool, err error) {
 	return true, st.check(err)
 }
 
-// disconnected reports whether the disconnect waits in the queue: nothing
-// follows it, no Writable event either.
-func (p *scriptReceiver) disconnected() bool {
-	if len(p.queue) == 0 {
-		return false
+// congested reports whether a Writable event is to be waited for. None follows a
+// disconnect, which may wait in the queue.
+func (p *scriptReceiver) congested() bool {
+	if len(p.queue) > 0 {
+		switch p.queue[len(p.queue)-1].(type) {
+		case *asgi.HTTPDisconnect, *asgi.WebSocketDisconnect:
+			return false
+		}
 	}
-	switch p.queue[len(p.queue)-1].(type) {
-	case *asgi.HTTPDisconnect, *asgi.WebSocketDisconnect:
-		return true
-	}
-	return false
+	return p.x.Congested()
 }
 
 func (p *scriptReceiver) await(st waitStep) (done bool) {
