@@ -87,35 +87,40 @@ func runClient(t *testing.T, name string, args ...string) string {
 // target, in every form.
 func TestClients(t *testing.T) {
 	const npm = "(cd .ci/clients && npm ci)"
-	clients := map[string]func(t *testing.T, addr string){
+	// What a client needs is looked for before the target is started.
+	clients := map[string]func(t *testing.T, start func() (addr string)){
 		"curl": curl,
 		"wrk":  wrk,
-		"undici": func(t *testing.T, addr string) {
-			runClient(t, tool(t, "node", "apt-get install nodejs"),
-				script(t, "clients/http_undici.mjs", "node_modules/undici", npm), "http://"+addr)
+		"undici": func(t *testing.T, start func() string) {
+			node := tool(t, "node", "apt-get install nodejs")
+			file := script(t, "clients/http_undici.mjs", "node_modules/undici", npm)
+			runClient(t, node, file, "http://"+start())
 		},
-		"ws": func(t *testing.T, addr string) {
-			runClient(t, tool(t, "node", "apt-get install nodejs"),
-				script(t, "clients/websocket_ws.mjs", "node_modules/ws", npm), "ws://"+addr)
+		"ws": func(t *testing.T, start func() string) {
+			node := tool(t, "node", "apt-get install nodejs")
+			file := script(t, "clients/websocket_ws.mjs", "node_modules/ws", npm)
+			runClient(t, node, file, "ws://"+start())
 		},
-		"python": func(t *testing.T, addr string) {
+		"python": func(t *testing.T, start func() string) {
 			const python = "/usr/bin/python3" // Debian's, whose packages are meant
 			if err := exec.Command(python, "-c", "import websockets, aiohttp").Run(); err != nil {
 				t.Skip("SKIPPED: Debian's Python packages are not installed; get them with: apt-get install python3-websockets python3-aiohttp")
 			}
-			runClient(t, python, script(t, "clients/clients.py", "", ""), addr)
+			runClient(t, python, script(t, "clients/clients.py", "", ""), start())
 		},
 	}
 	for form := range forms {
 		for name, run := range clients {
-			t.Run(name+"/"+form, func(t *testing.T) { run(t, startTarget(t, form)) })
+			t.Run(name+"/"+form, func(t *testing.T) {
+				run(t, func() string { return startTarget(t, form) })
+			})
 		}
 	}
 }
 
-func curl(t *testing.T, addr string) {
+func curl(t *testing.T, start func() string) {
 	path := tool(t, "curl", "apt-get install curl")
-	url := "http://" + addr
+	url := "http://" + start()
 	upload := filepath.Join(t.TempDir(), "upload")
 	content := strings.Repeat("0123456789abcdef", 1<<16) // 1 MiB: curl sends Expect: 100-continue
 	if err := os.WriteFile(upload, []byte(content), 0o600); err != nil {
@@ -146,9 +151,9 @@ func curl(t *testing.T, addr string) {
 
 var wrkRequests = regexp.MustCompile(`(\d+) requests in`)
 
-func wrk(t *testing.T, addr string) {
+func wrk(t *testing.T, start func() string) {
 	path := tool(t, "wrk", "apt-get install wrk")
-	out := runClient(t, path, "-t1", "-c50", "-d1s", fmt.Sprintf("http://%s/", addr))
+	out := runClient(t, path, "-t1", "-c50", "-d1s", fmt.Sprintf("http://%s/", start()))
 	requests := wrkRequests.FindStringSubmatch(out)
 	if requests == nil || requests[1] == "0" || strings.Contains(out, "Non-2xx") || strings.Contains(out, "Socket errors") {
 		t.Fatal(out)
