@@ -13,6 +13,6 @@ package smuggling
 type Case struct {
 	Name     string
 	Raw      string
-	Status   int // of the refusal of the first request; 0: it is accepted
-	Requests int // how many complete requests Raw is, if it is accepted
+	Status   int // of the refusal with which it ends; 0: nothing is refused
+	Requests int // how many complete requests there are, before a refusal if any
 }

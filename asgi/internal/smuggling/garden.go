@@ -72,6 +72,6 @@ func Garden() []Case {
 		{"GET with a body", "GET /" + h + "Content-Length: 10\r\n\r\n1234567890", 0, 1},
 		{"both lengths", "POST /" + h + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, 0},
 		{"whitespace before a chunk size", "POST /" + te + "           0\r\n\r\n", 400, 0},
-		{"octet behind a chunked body", "GET /" + te + "0\r\n\r\n\x00\r\n", 400, 0},
+		{"octet behind a chunked body", "GET /" + te + "0\r\n\r\n\x00\r\n", 400, 1},
 	}
 }
