@@ -98,8 +98,8 @@ class Visitor {
   }
 
   // Waits until a message waits to be sent or confirmed.
-  async waits() {
-    await this.page.locator('[data-testid="message"]:not([data-state="sent"])').first().waitFor();
+  async waits(state = "") {
+    await this.page.locator(`[data-testid="message"]${state ? `[data-state="${state}"]` : ':not([data-state="sent"])'}`).first().waitFor();
   }
 
   // Waits until exactly these messages are shown, in this order.
@@ -238,7 +238,7 @@ try {
     await bob.say("six"); // sent, and never arrives
     await bob.waits();
     await line.cut();
-    await bob.state("waiting");
+    await bob.waits("queued");
     await line.open();
     said.push("six");
     await ada.sees(...said);
