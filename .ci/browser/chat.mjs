@@ -206,6 +206,17 @@ try {
     await ada.sees("one", "two", markup);
   });
 
+  await step("a room of one's own is opened and left", async () => {
+    assert.equal(await ada.get("leave").isVisible(), false); // the lobby stays
+    await ada.get("room-new").fill("The Attic");
+    await ada.get("room-new").press("Enter");
+    await ada.say("nobody here");
+    await ada.sees("nobody here");
+    await ada.get("leave").click();
+    await ada.sees("one", "two", markup);
+    assert.equal(await ada.get("room-the-attic").count(), 0);
+  });
+
   const said = ["one", "two", markup];
 
   await step("one is cut off, and comes back to what it missed", async () => {

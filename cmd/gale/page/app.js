@@ -25,7 +25,7 @@ const drafts = new Map(); // room: text not sent yet
 
 function select(name) {
   if (!chat.rooms.has(name)) return;
-  if (current) drafts.set(current, $("text").value);
+  if (chat.rooms.has(current)) drafts.set(current, $("text").value);
   current = name;
   history.replaceState(null, "", "#" + name);
   const room = chat.rooms.get(name);
@@ -52,7 +52,16 @@ function showRooms() {
   document.title = (unread ? `(${unread}) ` : "") + `#${current} · gale chat`;
   $("side-unread").hidden = !joined.some((room) => room.unread && room.name !== current);
   $("room-title").textContent = current ? `#${current}` : "…";
+  // The rooms that are always there are not left: they come back by themselves.
+  $("leave").hidden = !current || chat.directory.some((info) => info.room === current && info.permanent);
 }
+
+$("leave").addEventListener("click", () => {
+  drafts.delete(current);
+  chat.leave(current);
+  saveRooms([...chat.wanted]);
+  $("text").focus();
+});
 
 $("room-list").addEventListener("click", (event) => {
   const name = event.target.closest("[data-room]")?.dataset.room;
