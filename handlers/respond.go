@@ -1,6 +1,10 @@
 package handlers
 
-import "github.com/gale-server/gale/asgi"
+import (
+	"errors"
+
+	"github.com/gale-server/gale/asgi"
+)
 
 const plainText = "text/plain; charset=utf-8"
 
@@ -10,12 +14,18 @@ func Text(x asgi.Exchange, status int, body string) error {
 }
 
 // Respond answers an HTTP exchange with a whole body; the server adds its
-// length. body and headers are not retained.
+// length. body and headers are not retained. A response that the server refuses,
+// for a malformed header or a 2xx to CONNECT, ends the exchange with the error:
+// nobody would answer it otherwise.
 func Respond(x asgi.Exchange, status int, body []byte, headers ...asgi.Header) error {
-	if err := x.Send(&asgi.HTTPResponseStart{Status: status, Headers: headers}); err != nil {
-		return err
+	err := x.Send(&asgi.HTTPResponseStart{Status: status, Headers: headers})
+	if err == nil {
+		err = x.Send(&asgi.HTTPResponseBody{Body: body})
 	}
-	return x.Send(&asgi.HTTPResponseBody{Body: body})
+	if err != nil && !errors.Is(err, asgi.ErrDisconnected) {
+		x.End(err)
+	}
+	return err
 }
 
 // Fixed is a Handler that gives every HTTP request the same answer, without an

@@ -141,6 +141,7 @@ func curl(t *testing.T, start func() string) {
 		{[]string{"-T", upload, "-H", "Expect: 100-continue", url + "/"}, content},
 		{[]string{"-o", os.DevNull, "-w", "%{http_code}", "-H", "Content-Length: 40000000", "-X", "POST", url + "/"}, `413`},
 		{[]string{"-o", os.DevNull, "-w", "%{http_code}", "-H", "Host:", url + "/"}, `400`},
+		{[]string{"-o", os.DevNull, "-w", "%{http_code}", "-X", "CONNECT", "--request-target", "h:80", url + "/"}, `405`},
 	} {
 		got := runClient(t, path, append([]string{"-sS", "--max-time", "60"}, test.args...)...)
 		if !regexp.MustCompile(`\A(?:` + test.want + `)\z`).MatchString(got) {

@@ -13,9 +13,9 @@ func conformEvent(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 	switch scope.Type {
 	case asgi.ScopeHTTP:
 		return handlers.ReadBody(scope, x, maxConform, func(body []byte) {
-			contentType, answer := conformAnswer(scope, body)
-			// An error means that the peer is gone.
-			_ = handlers.Respond(x, 200, answer, asgi.Header{Name: "content-type", Value: contentType})
+			status, contentType, answer := conformAnswer(scope, body)
+			// An error means that the peer is gone, or has ended the exchange.
+			_ = handlers.Respond(x, status, answer, asgi.Header{Name: "content-type", Value: contentType})
 		})
 	case asgi.ScopeWebSocket:
 		return asgi.ReceiverFunc(func(ev asgi.ReceiveEvent) {
@@ -40,9 +40,9 @@ func conformApplication(ctx context.Context, scope *asgi.Scope, receive asgi.Rec
 		if err != nil {
 			return err
 		}
-		contentType, answer := conformAnswer(scope, body)
+		status, contentType, answer := conformAnswer(scope, body)
 		start := asgi.HTTPResponseStart{
-			Status:  200,
+			Status:  status,
 			Headers: []asgi.Header{{Name: "content-type", Value: contentType}},
 		}
 		if err := send(ctx, &start); err != nil {
@@ -78,23 +78,25 @@ func conformEcho(ctx context.Context, receive asgi.Receive, send asgi.Send) erro
 
 // conformAnswer is what a request is answered with. body may be part of the
 // answer.
-func conformAnswer(scope *asgi.Scope, body []byte) (contentType string, answer []byte) {
+func conformAnswer(scope *asgi.Scope, body []byte) (status int, contentType string, answer []byte) {
 	const text = "text/plain; charset=utf-8"
 	switch {
+	case scope.Method == "CONNECT": // no tunnels here
+		return 405, text, []byte("method not allowed\n")
 	case scope.Path == "/echo":
 		for _, h := range scope.Headers {
 			answer = append(answer, h.Name+": "+h.Value+"\n"...)
 		}
-		return text, answer
+		return 200, text, answer
 	case scope.Path == "/cookie":
-		return text, cookies(scope)
+		return 200, text, cookies(scope)
 	case scope.Method == "GET" || scope.Method == "HEAD":
-		return text, []byte("OK")
+		return 200, text, []byte("OK")
 	}
 	if contentType, ok := scope.Header("content-type"); ok {
-		return contentType, body
+		return 200, contentType, body
 	}
-	return "application/octet-stream", body
+	return 200, "application/octet-stream", body
 }
 
 // cookies lists the pairs of the Cookie fields, of which a client may send
