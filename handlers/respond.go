@@ -16,13 +16,14 @@ func Text(x asgi.Exchange, status int, body string) error {
 // Respond answers an HTTP exchange with a whole body; the server adds its
 // length. body and headers are not retained. A response that the server refuses,
 // for a malformed header or a 2xx to CONNECT, ends the exchange with the error:
-// nobody would answer it otherwise.
+// nobody would answer it otherwise. One that comes behind another does not.
 func Respond(x asgi.Exchange, status int, body []byte, headers ...asgi.Header) error {
 	err := x.Send(&asgi.HTTPResponseStart{Status: status, Headers: headers})
 	if err == nil {
 		err = x.Send(&asgi.HTTPResponseBody{Body: body})
 	}
-	if err != nil && !errors.Is(err, asgi.ErrDisconnected) {
+	var order *asgi.OrderError
+	if err != nil && !errors.Is(err, asgi.ErrDisconnected) && !errors.As(err, &order) {
 		x.End(err)
 	}
 	return err
