@@ -100,7 +100,10 @@ func (a *adapted) runPosted() {
 }
 
 func (a *adapted) Send(ev SendEvent) error {
-	if a.over() {
+	switch {
+	case a.ended:
+		return nil
+	case a.over():
 		return ErrDisconnected
 	}
 	return a.next(a.ctx, ev)

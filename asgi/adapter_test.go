@@ -138,7 +138,10 @@ func TestAdaptedPauseAndDisconnect(t *testing.T) {
 				x.Send(&asgi.WebSocketAccept{})
 			}
 			heard <- textOf(ev)
-			if textOf(ev) == "websocket.disconnect" {
+			if last, ok := ev.(*asgi.WebSocketDisconnect); ok {
+				if last.Code != 1001 {
+					t.Errorf("disconnect has code %d", last.Code)
+				}
 				x.End(nil)
 			}
 		}))
@@ -179,8 +182,13 @@ func TestAdaptedAfterTheEnd(t *testing.T) {
 		done := make(chan struct{})
 		for range 3 {
 			app.Post(func() {
-				app.Send(message("late"))
+				if err := app.Send(message("late")); err != nil {
+					t.Errorf("send after the end: %v", err)
+				}
 				app.End(nil)
+				if !app.Owned() {
+					t.Error("a late post runs on a foreign goroutine")
+				}
 				if ran++; ran == 3 {
 					close(done)
 				}

@@ -257,8 +257,10 @@ func TestAwait(t *testing.T) {
 func TestAwaitEndsWithTheExchange(t *testing.T) {
 	eachForm(t, func(t *testing.T, open func(asgi.Application) *probe) {
 		var late func(int, error)
+		var ctx context.Context
 		ready := make(chan struct{})
 		x := open(converse(t, func(c conversation) error {
+			ctx = c.ctx
 			c.accept()
 			_, err := asgi.Await(c.ctx, func(done func(int, error)) { late = done; close(ready) })
 			return err
@@ -271,6 +273,9 @@ func TestAwaitEndsWithTheExchange(t *testing.T) {
 		}
 		late(1, nil) // dropped
 		x.Run()
+		if cause := context.Cause(ctx); cause != asgi.ErrDisconnected { // the first one stays
+			t.Errorf("the context ended with %v", cause)
+		}
 	})
 }
 
@@ -480,11 +485,14 @@ func TestLifespan(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			asgitest.CheckGoroutines(t)
 			var heard []string
+			gate := make(chan struct{})
 			x := asgitest.New(t, f.make(func(ctx context.Context, scope *asgi.Scope, receive asgi.Receive, send asgi.Send) error {
-				scope.State["key"] = "value"
 				if err := send(ctx, &asgi.LifespanStartupComplete{}); err != nil {
 					return err
 				}
+				asgi.Await(ctx, func(done func(struct{}, error)) {
+					go func() { <-gate; done(struct{}{}, nil) }()
+				})
 				for range 2 { // shutdown must not replace a startup that waits
 					ev, err := receive(ctx)
 					if err != nil {
@@ -494,7 +502,9 @@ func TestLifespan(t *testing.T) {
 				}
 				return send(ctx, &asgi.LifespanShutdownComplete{})
 			}), asgitest.LifespanScope())
+			x.WaitSent(1)
 			x.Deliver(&asgi.LifespanStartup{}, &asgi.LifespanShutdown{})
+			close(gate)
 			if err := x.WaitEnded(); err != nil {
 				t.Error(err)
 			}

@@ -165,6 +165,26 @@ func TestCoroutineRefusesForeignGoroutines(t *testing.T) {
 	}
 }
 
+// The foreign goroutine is found out while the coroutine runs, too.
+func TestCoroutineRefusesForeignGoroutinesWhileItRuns(t *testing.T) {
+	var received, sent error
+	x := asgitest.New(t, asgi.Coroutine(converse(t, func(c conversation) error {
+		c.accept()
+		called := make(chan struct{})
+		go func() {
+			defer close(called)
+			_, received = c.receive(c.ctx)
+			sent = c.send(c.ctx, message("foreign"))
+		}()
+		<-called
+		return nil
+	})), asgitest.WebSocketScope("/"))
+	x.Deliver(&asgi.WebSocketConnect{})
+	if received != asgi.ErrForeignGoroutine || sent != asgi.ErrForeignGoroutine || len(x.Sent()) != 1 {
+		t.Errorf("a foreign goroutine got %v, %v; sent %d events", received, sent, len(x.Sent()))
+	}
+}
+
 // receive and send kept beyond their call belong to nobody.
 func TestCoroutineCallsAfterItsTurn(t *testing.T) {
 	var kept conversation
