@@ -47,6 +47,22 @@ func TestPauseHoldsBackDataOnly(t *testing.T) {
 	}
 }
 
+func TestDisconnectDropsWhatAPauseHeldBack(t *testing.T) {
+	var got []string
+	var app asgi.Exchange
+	x := asgitest.New(t, asgi.HandlerFunc(func(_ *asgi.Scope, x asgi.Exchange) asgi.Receiver {
+		app = x
+		x.Pause()
+		return asgi.ReceiverFunc(func(ev asgi.ReceiveEvent) { got = append(got, ev.EventType()) })
+	}), asgitest.WebSocketScope("/"))
+	x.Deliver(&asgi.WebSocketConnect{}, &asgi.WebSocketReceive{}, &asgi.WebSocketDisconnect{})
+	app.Resume()
+	x.Run()
+	if want := []string{"websocket.connect", "websocket.disconnect"}; !equal(got, want) {
+		t.Errorf("delivered %v, want %v", got, want)
+	}
+}
+
 func TestPayloadIsTakenBack(t *testing.T) {
 	var kept []byte
 	x := asgitest.New(t, asgi.HandlerFunc(func(*asgi.Scope, asgi.Exchange) asgi.Receiver {
@@ -88,6 +104,20 @@ func TestClock(t *testing.T) {
 	x.Advance(2 * time.Hour)
 	if len(fired) != 3 {
 		t.Errorf("fired %v after the end", fired)
+	}
+}
+
+func TestClockFiresInOrder(t *testing.T) {
+	var fired []string
+	x := asgitest.New(t, asgi.HandlerFunc(func(_ *asgi.Scope, x asgi.Exchange) asgi.Receiver {
+		for _, at := range []time.Duration{3, 1, 2, 1} {
+			x.AfterFunc(at*time.Second, func() { fired = append(fired, at.String()) })
+		}
+		return nil
+	}), asgitest.HTTPScope("GET", "/"))
+	x.Advance(time.Hour)
+	if want := []string{"1ns", "1ns", "2ns", "3ns"}; !equal(fired, want) {
+		t.Errorf("fired %v, want %v", fired, want)
 	}
 }
 
