@@ -166,7 +166,7 @@ func (a *acceptor) acceptFrom(l *listener) {
 		case nil:
 			a.starved.Store(false)
 			a.pause = 0
-			a.group.adopt(fd, l, addrPort(sa))
+			a.group.handOver(fd, l, addrPort(sa))
 		case unix.EAGAIN:
 			l.pending = false
 			return

@@ -228,8 +228,8 @@ func (g *Group) Stats() Stats {
 	}
 }
 
-// adopt gives an accepted descriptor to a loop. Called by the acceptor only.
-func (g *Group) adopt(fd int, from *listener, remote netip.AddrPort) {
+// handOver gives an accepted descriptor to a loop. Called by the acceptor only.
+func (g *Group) handOver(fd int, from *listener, remote netip.AddrPort) {
 	l := g.leastLoaded(int(g.accepted.Add(1)))
 	s := newSocket(l, fd, from, remote)
 	if g.Conns() >= g.config.MaxConns {

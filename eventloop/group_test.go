@@ -127,6 +127,25 @@ func TestOwnership(t *testing.T) {
 	}
 }
 
+// TestCoroutineOwns has a coroutine use the conn while the loop waits for it.
+func TestCoroutineOwns(t *testing.T) {
+	s := serve(t, Config{Open: func(c Conn) Protocol {
+		return &hooks{data: func(p []byte) {
+			run := coroutine(func() {
+				c.Loop().Adopt()
+				c.Write(p)
+			})
+			run()
+			c.Loop().Adopt()
+			c.Write(p)
+			run()
+		}}
+	}})
+	c := s.dial()
+	write(t, c, "x")
+	readN(t, c, 2)
+}
+
 func TestWatchdog(t *testing.T) {
 	s := serve(t, Config{Loops: 1, BlockedAfter: 20 * time.Millisecond, Open: func(c Conn) Protocol {
 		return &hooks{data: func(p []byte) {

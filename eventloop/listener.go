@@ -58,11 +58,11 @@ func (c ListenConfig) listen() (*listener, error) {
 			return nil, fmt.Errorf("eventloop: %w", err)
 		}
 	}
-	return adopt(ln, c.Open, made)
+	return takeOver(ln, c.Open, made)
 }
 
-// adopt takes the socket out of ln, so that the runtime's poller lets go of it.
-func adopt(ln net.Listener, open func(Conn) Protocol, made bool) (*listener, error) {
+// takeOver takes the socket out of ln, so that the runtime's poller lets go of it.
+func takeOver(ln net.Listener, open func(Conn) Protocol, made bool) (*listener, error) {
 	addr, err := listenAddr(ln.Addr())
 	if u, ok := ln.(*net.UnixListener); ok {
 		u.SetUnlinkOnClose(false)
