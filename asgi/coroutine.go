@@ -107,6 +107,15 @@ func (c *coroutine) Receive(ev ReceiveEvent) {
 	}
 }
 
+// Abandon cancels an application that gets no disconnect, as its loop is about
+// to stop: a coroutine that is never resumed would stay for ever.
+func (c *coroutine) Abandon() {
+	if !c.finished {
+		c.ctx.end(context.Canceled)
+		c.resume()
+	}
+}
+
 func (c *coroutine) resumeReceive() {
 	if c.parked == parkedReceive {
 		c.resume()

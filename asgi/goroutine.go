@@ -52,6 +52,15 @@ func (g *threaded) finish(t ScopeType, err error) {
 	g.arrived.Broadcast()
 }
 
+// Abandon cancels an application that gets no disconnect, as its loop is about
+// to stop.
+func (g *threaded) Abandon() {
+	g.ctx.end(context.Canceled)
+	g.waiting.Lock()
+	defer g.waiting.Unlock()
+	g.arrived.Broadcast()
+}
+
 // Receive takes an event from the engine, on the loop.
 func (g *threaded) Receive(ev ReceiveEvent) {
 	g.observe(ev)
