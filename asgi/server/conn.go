@@ -25,6 +25,9 @@ type phase interface {
 
 	// drain: the server is about to stop.
 	drain(d *asgi.Drain)
+
+	// ending reports whether the conn is done but for the end of the stream.
+	ending() bool
 }
 
 // conn is one connection: an eventloop.Protocol that passes bytes to the phase

@@ -59,6 +59,10 @@ type record struct {
 }
 
 func (r *record) Open(s *asgi.Scope, x asgi.Exchange) asgi.Receiver {
+	if s.Type == asgi.ScopeLifespan {
+		x.End(asgi.ErrUnsupportedScope)
+		return nil
+	}
 	r.scope, r.x = s, x
 	return r
 }

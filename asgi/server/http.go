@@ -245,6 +245,8 @@ func (h *httpConn) drain(d *asgi.Drain) {
 	deliver(h.x, h.x.receiver, d)
 }
 
+func (h *httpConn) ending() bool { return h.closing }
+
 // expectation derives what the peer owes us.
 func (h *httpConn) expectation() waiting {
 	switch {

@@ -45,7 +45,7 @@ func (h *httpConn) fillScope(s *asgi.Scope, head *http1.Head, headers []asgi.Hea
 	if head.Minor() == 0 {
 		s.HTTPVersion = "1.0"
 	}
-	if len(srv.state) > 0 {
+	if srv.state != nil {
 		s.State = maps.Clone(srv.state)
 	}
 }

@@ -78,28 +78,34 @@ func (s *Server) ListenWith(c eventloop.ListenConfig) (net.Addr, error) {
 // Run starts the application's lifespan, serves until ctx is done, drains, and
 // ends the lifespan. It returns nil after an orderly end, and an error if the
 // application failed to start or to shut down, or connections had to be
-// dropped. A Server runs once.
+// dropped. A Server runs once, and not after Close.
 //
 // Draining follows a fixed order: the listeners close; idle connections close;
 // every open exchange gets a gale.drain event; responses under way end with
 // "Connection: close"; WebSockets are closed with 1012, spread over the first
-// half of Config.DrainTimeout; what is left at its end is dropped; then the
-// application gets lifespan.shutdown.
+// half of Config.DrainTimeout; what is left at its end is dropped; when every
+// exchange has ended, the application gets lifespan.shutdown.
 func (s *Server) Run(ctx context.Context) error {
 	if s.running.Swap(true) {
-		return errors.New("server: Run called twice")
+		return errors.New("server: Run called twice, or after Close")
 	}
 	life, err := s.startup(ctx)
-	if err != nil {
-		return errors.Join(err, s.group.Shutdown(expired()))
+	if err == nil {
+		s.group.Start()
+		<-ctx.Done()
+		err = errors.Join(s.drain(), life.shutdown(context.Background()))
 	}
-	s.group.Start()
-	<-ctx.Done()
-	err = s.drain()
-	if life != nil {
-		err = errors.Join(err, life.shutdown(context.Background()))
-	}
-	return errors.Join(err, s.group.Shutdown(expired()))
+	life.abandon()
+	s.stop()
+	return err
+}
+
+// stop stops the loops. What it drops is no news: after the drain there are at
+// most conns left that were refused for Config.Loop.MaxConns.
+func (s *Server) stop() {
+	expired, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = s.group.Shutdown(expired)
 }
 
 // Close releases a server that was never run.
@@ -107,32 +113,52 @@ func (s *Server) Close() error {
 	if s.running.Swap(true) {
 		return nil
 	}
-	return s.group.Shutdown(expired())
+	s.stop()
+	return nil
 }
 
-// expired is the context of a shutdown that waits for nothing.
-func expired() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}
-
-// drain closes the listeners and waits until every conn has ended, or the time
-// is up.
+// drain closes the listeners and waits until every conn has ended; when the time
+// is up it drops the rest, and waits until every application knows.
 func (s *Server) drain() error {
 	s.group.StopAccepting()
-	d := &asgi.Drain{Deadline: time.Now().Add(max(s.cfg.DrainTimeout, 0))}
+	d := &asgi.Drain{}
+	var timeout <-chan time.Time // never, without a timeout
+	if t := s.cfg.DrainTimeout; t > 0 {
+		d.Deadline = time.Now().Add(t)
+		timer := time.NewTimer(t)
+		defer timer.Stop()
+		timeout = timer.C
+	}
 	for i, w := range s.workers {
 		s.group.Loop(i).Post(func() { w.startDrain(d) })
 	}
-	timeout := time.NewTimer(time.Until(d.Deadline))
-	defer timeout.Stop()
+	if s.emptied(timeout) {
+		return nil
+	}
+	dropped := 0
+	counts := make(chan int, len(s.workers))
+	for i, w := range s.workers {
+		s.group.Loop(i).Post(func() { counts <- w.drop() })
+	}
+	for range s.workers {
+		dropped += <-counts
+	}
+	s.emptied(nil)
+	if dropped == 0 {
+		return nil
+	}
+	return fmt.Errorf("server: drain: %d connections dropped", dropped)
+}
+
+// emptied waits until no worker has a conn left; it is false if timeout came
+// first.
+func (s *Server) emptied(timeout <-chan time.Time) bool {
 	for _, w := range s.workers {
 		select {
 		case <-w.empty:
-		case <-timeout.C:
-			return fmt.Errorf("server: drain: %d connections dropped", s.group.Conns())
+		case <-timeout:
+			return false
 		}
 	}
-	return nil
+	return true
 }

@@ -417,6 +417,8 @@ func (x *wsConn) drain(d *asgi.Drain) {
 	}
 }
 
+func (x *wsConn) ending() bool { return x.closing }
+
 // closeWithin closes with 1012 at a moment of the first half of the time there
 // is: clients that come back do not come all at once.
 func (x *wsConn) closeWithin(d *asgi.Drain) {

@@ -60,6 +60,17 @@ func (w *worker) startDrain(d *asgi.Drain) {
 	w.checkEmpty()
 }
 
+// drop drops every conn and returns how many had not ended in good order.
+func (w *worker) drop() (unfinished int) {
+	w.each(func(c *conn) {
+		if !c.phase.ending() || c.sock.Buffered() > 0 {
+			unfinished++
+		}
+		c.sock.Abort()
+	})
+	return unfinished
+}
+
 func (w *worker) checkEmpty() {
 	if w.drain != nil && w.count == 0 {
 		select {
