@@ -57,7 +57,9 @@ func TestDisconnectIsRepeatable(t *testing.T) {
 	eachForm(t, func(t *testing.T, open func(asgi.Application) *probe) {
 		var heard []string
 		var last *asgi.WebSocketDisconnect
+		var ctx context.Context
 		x := open(converse(t, func(c conversation) error {
+			ctx = c.ctx
 			c.accept()
 			for range 4 {
 				ev, _ := c.receive(c.ctx)
@@ -75,6 +77,9 @@ func TestDisconnectIsRepeatable(t *testing.T) {
 		}
 		if last == nil || last.Code != 3000 || last.Reason != "why" {
 			t.Errorf("disconnect is %+v", last)
+		}
+		if cause := context.Cause(ctx); cause != asgi.ErrDisconnected { // the first cause stays
+			t.Errorf("the context ended with %v", cause)
 		}
 	})
 }
