@@ -1,16 +1,16 @@
 module github.com/gale-server/gale
 
-go 1.26.8
+go 1.26
 
 require (
-	github.com/gorilla/websocket v1.5.3 // indirect
-	github.com/panjf2000/ants/v2 v2.12.1 // indirect
-	github.com/panjf2000/gnet/v2 v2.10.0 // indirect
-	github.com/urfave/cli/v3 v3.6.1 // indirect
-	github.com/valyala/bytebufferpool v1.0.0 // indirect
+	github.com/gorilla/websocket v1.5.3
+	github.com/panjf2000/gnet/v2 v2.10.0
+	github.com/urfave/cli/v3 v3.6.1
+	golang.org/x/sys v0.30.0
+)
+
+require (
 	go.uber.org/multierr v1.11.0 // indirect
 	go.uber.org/zap v1.28.0 // indirect
-	golang.org/x/sync v0.11.0 // indirect
-	golang.org/x/sys v0.30.0 // indirect
 	gopkg.in/natefinch/lumberjack.v2 v2.2.1 // indirect
 )
