@@ -1,0 +1,187 @@
+package nethttp
+
+import (
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"math"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/websocket"
+)
+
+// Config says what to serve and within which limits. The zero value of every
+// field but Handler is a safe default; a negative duration switches the timeout
+// off.
+//
+// Safe for concurrent use while nobody changes it.
+type Config struct {
+	// Handler is the application. Required.
+	Handler asgi.Handler
+
+	// Logger takes what goes wrong. Default: slog.Default().
+	Logger *slog.Logger
+
+	// AccessLog takes one record per finished request and WebSocket. Default:
+	// nil, no access log.
+	AccessLog *slog.Logger
+
+	// Name is the value of the Server header of responses that have none.
+	// Default: "gale". "-" sends no such header.
+	Name string
+
+	// RootPath is where the application is mounted, as WSGI's SCRIPT_NAME: a
+	// prefix that http.StripPrefix or a proxy has taken off and every scope's
+	// Path begins with again. Default: "".
+	RootPath string
+
+	// AllowedOrigins are the foreign origins whose pages may open a WebSocket,
+	// each "scheme://host[:port]"; "*" is any. Default: none, only the server's
+	// own origin and clients that send no Origin, so that no other site can
+	// speak with a visitor's cookies (RFC 6455 §10.2).
+	AllowedOrigins []string
+
+	// WebSocket holds the limit of a message, in bytes after inflation.
+	WebSocket websocket.Config
+
+	// Compression negotiates permessage-deflate. Default: off, as a compressor
+	// costs hundreds of KiB while it works.
+	Compression bool
+
+	// MaxBodyBytes bounds a request body; beyond it the answer is 413, before
+	// the body when Content-Length tells. Default: 1 GiB. Negative: unlimited,
+	// as bodies pass through and are never gathered here.
+	MaxBodyBytes int64
+
+	// HighWatermark is the number of bytes waiting for the socket above which an
+	// exchange is congested. Default: 256 KiB, what a fast path has in flight.
+	// Once congested it is writable again at LowWatermark; default: a quarter of
+	// HighWatermark.
+	HighWatermark, LowWatermark int
+
+	// OutboxBytes bounds the bytes waiting for the socket: an application that
+	// sends on above it, in spite of congestion, loses the connection. Default:
+	// 1 MiB. Negative: no bound.
+	OutboxBytes int
+
+	// WriteTimeout bounds the time in which a write of at most 128 KiB must
+	// succeed. Default 30 s: slower is a peer that does not read.
+	WriteTimeout time.Duration
+
+	// MinBodyRate is the bytes per second a request body must keep up over
+	// every BodyRatePeriod while the application receives. Default 240 bytes:
+	// far below any honest link. Negative: no minimum.
+	MinBodyRate int
+
+	// BodyRatePeriod is the period of MinBodyRate. Default 10 s: spans the
+	// stalls of a mobile link. Negative: no minimum rate.
+	BodyRatePeriod time.Duration
+
+	// PingInterval is the silence after which a WebSocket peer gets a ping; any
+	// byte from it counts as life. Default 25 s: below the 30 s after which the
+	// strictest proxies drop a silent connection.
+	PingInterval time.Duration
+
+	// PongTimeout bounds the wait for any byte after a ping; the connection is
+	// then closed with 1011. Default 20 s. Negative: pings only keep proxies
+	// from dropping the connection.
+	PongTimeout time.Duration
+
+	// CloseTimeout bounds the wait for the peer's close frame after ours, and
+	// then for the end of its stream. Default 5 s: a round trip and a busy peer.
+	CloseTimeout time.Duration
+
+	// LifespanTimeout bounds each of startup and shutdown. Default 60 s.
+	LifespanTimeout time.Duration
+
+	// Strict makes events after completion an *asgi.OrderError instead of
+	// ignoring them: for tests of applications.
+	Strict bool
+
+	// The rest is for Server; a Handler under another http.Server has that
+	// server's settings.
+
+	// TLS makes every listener speak TLS, and HTTP/2 where the client does.
+	// Default: nil, plain TCP. It needs a certificate, and is not changed.
+	TLS *tls.Config
+
+	// HeadTimeout bounds the time for a request head. Default 10 s: a head is
+	// one packet or a few; slower is a slowloris.
+	HeadTimeout time.Duration
+
+	// MaxHeadBytes bounds a request head; beyond it the answer is 431. Default:
+	// 64 KiB, what browsers and proxies with large cookies need; net/http adds
+	// 4 KiB.
+	MaxHeadBytes int
+
+	// KeepAliveTimeout bounds the idle time between requests. Default 75 s:
+	// above the 60 s that load balancers keep connections, so that it is the
+	// balancer which closes first.
+	KeepAliveTimeout time.Duration
+
+	// DrainTimeout bounds the time between being told to stop and dropping what
+	// is still open. Default 10 s.
+	DrainTimeout time.Duration
+}
+
+// withDefaults returns a copy with every default filled in.
+func (c Config) withDefaults() (Config, error) {
+	if c.Handler == nil {
+		return c, errors.New("nethttp: Config.Handler is nil")
+	}
+	if c.RootPath != "" && (!strings.HasPrefix(c.RootPath, "/") || strings.HasSuffix(c.RootPath, "/")) {
+		return c, errors.New("nethttp: Config.RootPath must begin with a slash and not end with one")
+	}
+	for _, origin := range c.AllowedOrigins {
+		u, err := url.Parse(origin)
+		if origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {
+			return c, errors.New("nethttp: Config.AllowedOrigins: " + origin + " is not scheme://host[:port]")
+		}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	switch c.Name {
+	case "":
+		c.Name = "gale"
+	case "-":
+		c.Name = ""
+	}
+	c.setLimits()
+	if c.LowWatermark > c.HighWatermark || c.HighWatermark > c.OutboxBytes || c.LowWatermark < 0 {
+		return c, errors.New("nethttp: Config: LowWatermark, HighWatermark and OutboxBytes must rise in this order")
+	}
+	return c, nil
+}
+
+func (c *Config) setLimits() {
+	standard(&c.WebSocket.MaxMessageBytes, 16<<20, math.MaxInt64)
+	standard(&c.MaxBodyBytes, 1<<30, math.MaxInt64)
+	standard(&c.OutboxBytes, 1<<20, math.MaxInt)
+	standard(&c.HighWatermark, min(c.OutboxBytes, 1<<20)/4, math.MaxInt)
+	standard(&c.LowWatermark, c.HighWatermark/4, -1)
+	standard(&c.MinBodyRate, 240, 0)
+	standard(&c.MaxHeadBytes, 64<<10, 16<<20)
+	standard(&c.WriteTimeout, 30*time.Second, 0)
+	standard(&c.BodyRatePeriod, 10*time.Second, 0)
+	standard(&c.PingInterval, 25*time.Second, 0)
+	standard(&c.PongTimeout, 20*time.Second, 0)
+	standard(&c.CloseTimeout, 5*time.Second, 0)
+	standard(&c.LifespanTimeout, 60*time.Second, 0)
+	standard(&c.HeadTimeout, 10*time.Second, 0)
+	standard(&c.KeepAliveTimeout, 75*time.Second, 0)
+	standard(&c.DrainTimeout, 10*time.Second, 0)
+}
+
+// standard puts in the default for zero, and none for what is negative.
+func standard[T int | int64 | time.Duration](v *T, value, none T) {
+	switch {
+	case *v == 0:
+		*v = value
+	case *v < 0:
+		*v = none
+	}
+}

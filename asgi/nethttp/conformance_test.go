@@ -1,0 +1,50 @@
+package nethttp_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/asgitest"
+	"github.com/gale-server/gale/asgi/nethttp"
+)
+
+// Every clause of the specifications, in every form of an application, over
+// real sockets; but what net/http makes impossible.
+func TestConformance(t *testing.T) {
+	asgitest.Run(t, asgitest.Engine{Start: startEngine, Without: map[string]string{
+		"http/05 header names lower-case, order and repetition kept": "net/http keeps no order of names (TestScopeHeaders)",
+		"http/29 a half-close is not a disconnect":                   "net/http takes the end of the client's stream for its departure",
+		"http/63 header order and repetition are kept":               "net/http sorts fields by name (TestResponseHeaders)",
+		"http/104 trailers for a client that asks":                   "net/http sorts trailers by name (TestTrailers)",
+	}})
+}
+
+func startEngine(tb testing.TB, h asgi.Handler, setup asgitest.Setup) (*asgitest.Server, error) {
+	srv, err := nethttp.NewServer(nethttp.Config{
+		Handler:      h,
+		RootPath:     setup.RootPath,
+		DrainTimeout: 2 * time.Second,
+		Logger:       slog.New(slog.NewTextHandler(io.Discard, nil)), // failures are what the cases are about
+	})
+	if err != nil {
+		return nil, err
+	}
+	addr, err := srv.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- srv.Run(ctx) }() // ends by Stop, and is waited for there
+	return &asgitest.Server{
+		Addr: addr.String(),
+		Stop: func() error {
+			cancel()
+			return <-done
+		},
+	}, nil
+}

@@ -1,0 +1,46 @@
+// Package nethttp joins ASGI applications and net/http, both ways.
+//
+//	http.Server --> Handler --events--> asgi.Handler      an application under net/http
+//	asgi/server --> Application --> http.Handler          a net/http handler on the event loop
+//
+// A [Handler] is an engine: it serves any application as an http.Handler, with
+// HTTP/2 and TLS as net/http has them and WebSockets by
+// github.com/gorilla/websocket. A [Server] is a Handler with listeners, limits
+// and an orderly end. It needs a goroutine and net/http's buffers for each
+// connection, several KiB where the event loop needs less than one, and runs
+// wherever Go does.
+//
+// [Application] is the other direction: an http.Handler (ServeMux, chi, gin,
+// echo) as an application, for the event loop or any other engine.
+//
+// # What it is not
+//
+// Not a second HTTP implementation: what net/http and gorilla decide stays as
+// they decide it. Where that differs from the event loop:
+//
+//   - Header fields keep their order within a name only, both ways; trailers
+//     are sent in alphabetical order.
+//   - The end of the client's stream is its departure: a half-close ends the
+//     exchange. A client that has sent its next request already is seen to
+//     leave only when something is written to it.
+//   - A request body that was not read to its end when the response begins costs
+//     the connection (HTTP/1.1), which a streaming exchange of both bodies is,
+//     too.
+//   - A reason of a WebSocket close that is not UTF-8 fails with 1002, not 1007.
+//
+// # Concurrency
+//
+// Each exchange has a loop of its own: what the engine delivers and what is
+// posted runs in order and one at a time, on whatever goroutine is at hand. An
+// event handler that blocks holds up its own exchange only.
+//
+// # Limits
+//
+// Every limit and timeout is a field of [Config], with a safe default.
+//
+// # Specifications
+//
+//   - ASGI: https://asgi.readthedocs.io/en/latest/specs/www.html
+//   - HTTP semantics: https://www.rfc-editor.org/rfc/rfc9110
+//   - WebSocket: https://www.rfc-editor.org/rfc/rfc6455
+package nethttp

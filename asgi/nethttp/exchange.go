@@ -1,0 +1,138 @@
+package nethttp
+
+import (
+	"runtime/debug"
+	"time"
+
+	"github.com/gale-server/gale/asgi"
+)
+
+// exchange is what the exchanges of both protocols share: the loop, the
+// application's end, and what it has asked for.
+//
+// Loop-owned: call only from its event loop, except Post and Owned.
+type exchange struct {
+	loop
+	h        *Handler
+	self     asgi.Exchange // the whole of which this is a part
+	receiver asgi.Receiver
+	order    asgi.Order
+	log      record
+
+	paused    bool // by the application
+	congested bool // the outbox was above its high watermark
+	gone      bool // the peer is
+	ended     bool // the application is
+	over      bool // the connection has nothing to do with this exchange any more
+	timers    map[*timer]struct{}
+}
+
+// finish ends the connection's part in the exchange, end the application's.
+func (x *exchange) finish() {
+	if !x.over {
+		x.over = true
+		x.h.forget(x)
+	}
+	x.stopTimers()
+}
+
+func (x *exchange) end() { x.ended = true; x.stopTimers() }
+
+// ready reports whether data may be delivered. A peer that does not read is not
+// read from either: what it asks for next would only pile up.
+func (x *exchange) ready() bool { return !x.paused && !x.congested }
+
+func (x *exchange) Adopt()      { x.adopt() }
+func (x *exchange) Owned() bool { return x.owned() }
+
+func (x *exchange) Post(fn func()) bool {
+	x.post(func() { x.protect(fn) })
+	return true
+}
+
+// check is the common beginning of Send: proceed is false when ev is to be
+// ignored.
+func (x *exchange) check(ev asgi.SendEvent) (proceed bool, err error) {
+	switch {
+	case !x.owned():
+		return false, asgi.ErrForeignGoroutine
+	case x.ended || x.order.Complete():
+		if x.h.cfg.Strict {
+			return false, &asgi.OrderError{State: x.order.SendState(), Event: ev.EventType()}
+		}
+		return false, nil
+	case x.gone:
+		return false, asgi.ErrDisconnected
+	}
+	return true, nil
+}
+
+// open opens the exchange with the handler.
+func (x *exchange) open(scope *asgi.Scope) {
+	x.protect(func() { x.receiver = x.h.cfg.Handler.Open(scope, x.self) })
+	if d := x.h.enroll(x); d != nil {
+		x.deliver(d)
+	}
+}
+
+// deliver hands an event to the application.
+func (x *exchange) deliver(ev asgi.ReceiveEvent) {
+	if x.receiver != nil && !x.ended {
+		x.protect(func() { x.receiver.Receive(ev) })
+	}
+}
+
+// protect runs a call of the application and ends x if it panics.
+func (x *exchange) protect(fn func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			x.self.End(&asgi.PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
+	fn()
+}
+
+// timer is a pending call of Exchange.AfterFunc. It stops with its exchange.
+//
+// Loop-owned: call only from its event loop.
+type timer struct {
+	x     *exchange
+	clock *time.Timer
+}
+
+func (x *exchange) AfterFunc(d time.Duration, fn func()) asgi.Timer {
+	t := &timer{x: x}
+	if x.over || x.ended {
+		return t
+	}
+	if x.timers == nil {
+		x.timers = map[*timer]struct{}{}
+	}
+	x.timers[t] = struct{}{}
+	t.clock = time.AfterFunc(d, func() {
+		x.post(func() {
+			if t.Stop() {
+				x.protect(fn)
+			}
+		})
+	})
+	return t
+}
+
+// Stop reports whether the call was still pending, which it is until it runs on
+// the loop.
+func (t *timer) Stop() bool {
+	_, pending := t.x.timers[t]
+	delete(t.x.timers, t)
+	if pending {
+		t.clock.Stop()
+	}
+	return pending
+}
+
+func (x *exchange) stopTimers() {
+	for t := range x.timers {
+		t.clock.Stop()
+	}
+	x.timers = nil
+}

@@ -1,0 +1,161 @@
+package nethttp
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/websocket"
+)
+
+// Handler serves one application as an http.Handler, under any http.Server:
+//
+//	h, err := nethttp.NewHandler(nethttp.Config{Handler: app})
+//	mux.Handle("/chat/", h)
+//
+// It panics with http.ErrAbortHandler to cut a response that cannot be
+// completed, as net/http wants it; middleware must let that pass.
+//
+// An http.Server knows nothing of lifespans. Who wants one calls Startup before
+// the first request and Shutdown after the last one, with Drain in between;
+// [Server] does.
+//
+// Safe for concurrent use, but for Startup, which comes first.
+type Handler struct {
+	cfg   Config
+	state map[string]any // of the lifespan; set by Startup
+	life  *lifespan      // nil if the application has none
+	owner *http.Server   // of the Server this is a part of; nil else
+
+	mu    sync.Mutex
+	open  map[*exchange]struct{}
+	drain *asgi.Drain   // not nil once the server is about to stop
+	empty chan struct{} // closed when none is open; made by await
+}
+
+// NewHandler checks cfg and makes a handler.
+func NewHandler(cfg Config) (*Handler, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &Handler{cfg: cfg, open: map[*exchange]struct{}{}}, nil
+}
+
+// ServeHTTP opens an exchange for the request, and returns when its response is
+// complete or its WebSocket closed. The application may go on after that.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	scope := h.makeScope(r)
+	switch {
+	case isUpgrade(r, scope):
+		h.serveWebSocket(w, r, scope)
+	case r.ContentLength > h.cfg.MaxBodyBytes:
+		h.refuse(w, r, scope, http.StatusRequestEntityTooLarge, nil)
+	default:
+		h.serveHTTP(w, r, scope)
+	}
+}
+
+// isUpgrade reports whether a request asks for a WebSocket: not in HTTP/1.0 and
+// not in HTTP/2, and what has a body is an ordinary request
+// (https://www.rfc-editor.org/rfc/rfc9110#section-7.8).
+func isUpgrade(r *http.Request, scope *asgi.Scope) bool {
+	return r.ProtoMajor == 1 && r.ProtoAtLeast(1, 1) && r.ContentLength == 0 && websocket.IsUpgrade(scope.Headers)
+}
+
+// refuse answers in place of the application, which never hears of the request.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, scope *asgi.Scope, status int, headers []asgi.Header) {
+	log := h.newRecord(scope)
+	s := response{h: h, r: r, head: r.Method == http.MethodHead}
+	s.answer(status, headers)
+	s.write(w, func() {}, func(error) {})
+	h.writer(w, r).restore()
+	h.access(&log, status, s.bytes)
+}
+
+// enroll notes an open exchange, and returns the drain that is under way.
+func (h *Handler) enroll(x *exchange) *asgi.Drain {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !x.over {
+		h.open[x] = struct{}{}
+	}
+	return h.drain
+}
+
+func (h *Handler) forget(x *exchange) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.open, x)
+	h.checkEmpty()
+}
+
+func (h *Handler) checkEmpty() {
+	if h.empty != nil && len(h.open) == 0 {
+		close(h.empty)
+		h.empty = nil
+	}
+}
+
+// draining returns the drain under way, or nil.
+func (h *Handler) draining() *asgi.Drain {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.drain
+}
+
+// Drain announces the end to every open exchange and to those still to come,
+// closes WebSockets with 1012, spread over the first half of the time there is,
+// and blocks until no exchange is left. The time is that of ctx, or
+// Config.DrainTimeout; at its end Drain returns ctx's error and what is left
+// goes on. It is called once.
+func (h *Handler) Drain(ctx context.Context) error {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, h.cfg.DrainTimeout)
+		defer cancel()
+		deadline = time.Now().Add(h.cfg.DrainTimeout)
+	}
+	d := &asgi.Drain{Deadline: deadline}
+	h.mu.Lock()
+	h.drain = d
+	for x := range h.open {
+		x.post(func() { x.self.(drainer).announceDrain(d) })
+	}
+	h.mu.Unlock()
+	return h.await(ctx)
+}
+
+// await blocks until no exchange is open.
+func (h *Handler) await(ctx context.Context) error {
+	empty := make(chan struct{})
+	h.mu.Lock()
+	h.empty = empty
+	h.checkEmpty()
+	h.mu.Unlock()
+	select {
+	case <-empty:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// drainer is an exchange of either protocol.
+type drainer interface {
+	announceDrain(d *asgi.Drain)
+	abort()
+}
+
+// dropped cuts off every exchange that is still open and returns their number.
+func (h *Handler) dropped() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for x := range h.open {
+		x.post(x.self.(drainer).abort)
+	}
+	return len(h.open)
+}

@@ -1,0 +1,313 @@
+package nethttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/gale-server/gale/asgi"
+)
+
+// httpExchange is the Exchange of one request. Its loop outlives the request if
+// the application goes on.
+//
+// Loop-owned: call only from its event loop, except Post and Owned.
+type httpExchange struct {
+	exchange
+	res  response
+	body requestBody
+}
+
+// serveHTTP runs an exchange. The goroutine of net/http, which it is called on,
+// takes the first turn of the loop and then writes the response.
+func (h *Handler) serveHTTP(w http.ResponseWriter, r *http.Request, scope *asgi.Scope) {
+	x := &httpExchange{exchange: exchange{h: h, order: asgi.NewOrder(asgi.ScopeHTTP), log: h.newRecord(scope)}}
+	x.self = x
+	x.res = response{h: h, r: r, head: r.Method == http.MethodHead, length: -1, wanted: takesTrailers(r)}
+	x.body.init(w, r)
+	left := context.AfterFunc(r.Context(), func() { x.post(x.vanish) })
+	x.enter(func() {
+		x.open(scope)
+		x.pump()
+	})
+	end := x.res.write(w, func() { x.post(x.uncongest) }, func(err error) { x.post(func() { x.failed(err) }) })
+	left()
+	x.conclude(w, r, end)
+}
+
+func takesTrailers(r *http.Request) bool {
+	for _, value := range r.Header["Te"] {
+		if lists(value, "trailers") {
+			return true
+		}
+	}
+	return false
+}
+
+// conclude gives the request back to net/http.
+func (x *httpExchange) conclude(w http.ResponseWriter, r *http.Request, end ending) {
+	t := x.h.writer(w, r)
+	if end == endCut {
+		_ = t.flush()
+	}
+	x.body.leave(t.rc)
+	if end == endCut {
+		if !r.ProtoAtLeast(1, 1) {
+			t.reset()
+		}
+		panic(http.ErrAbortHandler)
+	}
+	t.restore()
+}
+
+func (x *httpExchange) Buffered() int {
+	if x.over {
+		return 0
+	}
+	return x.res.out.buffered()
+}
+
+// Congested is true of a connection that broke in this turn, too: who sends
+// until it is would never stop.
+func (x *httpExchange) Congested() bool {
+	return x.congested || !x.over && x.res.out.isClosed()
+}
+
+func (x *httpExchange) Pause() { x.paused = true }
+
+func (x *httpExchange) Resume() {
+	if x.paused {
+		x.paused = false
+		x.post(x.pump)
+	}
+}
+
+// leave ends the connection's part in the exchange, complete or not.
+func (x *httpExchange) leave() {
+	if x.over {
+		return
+	}
+	x.finish()
+	x.body.drop()
+	status := x.res.status
+	if !x.res.started {
+		status = 0
+	}
+	x.h.access(&x.log, status, x.res.bytes)
+}
+
+// settle follows a complete response.
+func (x *httpExchange) settle() {
+	if x.over {
+		return
+	}
+	x.leave()
+	x.deliver(&asgi.HTTPDisconnect{})
+}
+
+// vanish tells the application that the peer is gone.
+func (x *httpExchange) vanish() {
+	if x.over {
+		return
+	}
+	x.gone = true
+	x.res.drop()
+	x.leave()
+	x.deliver(&asgi.HTTPDisconnect{})
+}
+
+func (x *httpExchange) abort() { x.vanish() }
+
+// failed follows a write that did not succeed.
+func (x *httpExchange) failed(err error) {
+	var file *fileError
+	if errors.As(err, &file) {
+		x.h.failure(&x.log, err)
+	}
+	x.vanish()
+}
+
+func (x *httpExchange) announceDrain(d *asgi.Drain) {
+	if !x.over && !x.order.Complete() {
+		x.deliver(d)
+	}
+}
+
+// refuse answers an error of the peer, or cuts a response that has begun.
+func (x *httpExchange) refuse(status int) {
+	if x.over {
+		return
+	}
+	x.gone = true
+	switch {
+	case x.order.Complete():
+	case x.res.started:
+		x.res.cut()
+	default:
+		x.res.answer(status, nil)
+	}
+	x.leave()
+	x.deliver(&asgi.HTTPDisconnect{})
+}
+
+func (x *httpExchange) uncongest() {
+	if x.congested && !x.over {
+		x.congested = false
+		x.deliver(&asgi.Writable{})
+		x.pump()
+	}
+}
+
+func (x *httpExchange) Send(ev asgi.SendEvent) error {
+	proceed, err := x.check(ev)
+	if !proceed {
+		return err
+	}
+	before := x.order
+	if err := x.order.Send(ev); err != nil {
+		return err
+	}
+	if err := x.admit(); err != nil {
+		return err
+	}
+	if err := x.apply(ev); err != nil {
+		x.order = before
+		return err
+	}
+	if x.order.Complete() {
+		x.post(x.settle)
+	} else if !x.congested && x.res.out.above(x.h.cfg.HighWatermark) {
+		x.congested = true
+	}
+	return nil
+}
+
+// admit refuses to send on when the connection broke in this turn, or the
+// application takes no heed of congestion.
+func (x *httpExchange) admit() error {
+	if x.res.out.isClosed() {
+		return asgi.ErrDisconnected
+	}
+	if x.res.out.buffered() > x.h.cfg.OutboxBytes {
+		x.h.failure(&x.log, errFlood)
+		x.res.drop()
+		x.post(x.vanish)
+		return asgi.ErrDisconnected
+	}
+	return nil
+}
+
+// apply carries out an event that is in order. After an error nothing has
+// happened.
+func (x *httpExchange) apply(ev asgi.SendEvent) error {
+	switch e := ev.(type) {
+	case *asgi.HTTPResponseStart:
+		return x.res.hold(e.Status, e.Headers, e.Trailers)
+	case *asgi.HTTPResponseBody:
+		return x.res.body(e.Body, e.MoreBody, x.persists())
+	case *asgi.HTTPResponseTrailers:
+		return x.res.trailer(e.Headers, e.MoreTrailers)
+	case *asgi.HTTPEarlyHint:
+		return x.res.hint(e.Links)
+	case *asgi.HTTPResponsePathSend:
+		return x.sendPath(e.Path)
+	case *asgi.HTTPResponseZeroCopySend:
+		return x.sendFile(e)
+	}
+	return nil
+}
+
+// persists reports whether the connection may serve another request. A body
+// that is still to come may be given up in the middle, and net/http then does
+// not know where the next request begins.
+func (x *httpExchange) persists() bool { return x.body.complete() && x.h.draining() == nil }
+
+// sendPath completes the response with a file.
+func (x *httpExchange) sendPath(path string) error {
+	if !filepath.IsAbs(path) {
+		return fmt.Errorf("nethttp: pathsend of %q: path is not absolute", path)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("nethttp: pathsend: %w", err)
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a regular file", path)
+	}
+	if err == nil {
+		err = x.res.part(file, 0, info.Size(), false, x.persists())
+	}
+	if err != nil {
+		file.Close()
+		return fmt.Errorf("nethttp: pathsend: %w", err)
+	}
+	return nil
+}
+
+// sendFile sends a part of an open file.
+func (x *httpExchange) sendFile(e *asgi.HTTPResponseZeroCopySend) error {
+	file, offset, count, err := partOf(e)
+	if err == nil {
+		if err = x.res.part(file, offset, count, e.MoreBody, x.persists()); err != nil {
+			file.Close()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("nethttp: zerocopysend: %w", err)
+	}
+	return nil
+}
+
+// partOf returns a file of our own, and which part of it is meant.
+func partOf(e *asgi.HTTPResponseZeroCopySend) (file *os.File, offset, count int64, err error) {
+	offset, count = e.Offset, e.Count
+	if offset < 0 {
+		if offset, err = e.File.Seek(0, io.SeekCurrent); err != nil {
+			return nil, 0, 0, err
+		}
+	}
+	info, err := e.File.Stat()
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	if rest := max(info.Size()-offset, 0); count < 0 {
+		count = rest
+	} else if count > rest {
+		return nil, 0, 0, errors.New("count is beyond the end of the file")
+	}
+	file, err = duplicate(e.File)
+	return file, offset, count, err
+}
+
+// End implements the life-cycle of an application that ends: too early is 500
+// before the response is on the wire, and a visible truncation after.
+func (x *httpExchange) End(err error) {
+	if x.ended {
+		return
+	}
+	x.end()
+	if err == nil && !x.order.Complete() && !x.gone {
+		err = asgi.ErrIncomplete
+	}
+	if err == nil || x.gone && ofPeer(err) {
+		return
+	}
+	aborted := errors.Is(err, http.ErrAbortHandler)
+	if !aborted {
+		x.h.failure(&x.log, err)
+	}
+	switch {
+	case x.order.Complete() || x.over:
+	case x.res.started || aborted:
+		x.res.cut()
+		x.leave()
+	default:
+		x.res.answer(statusOf(err), nil)
+		x.leave()
+	}
+}

@@ -1,0 +1,161 @@
+package nethttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Server serves one application on any number of listeners, with the shape of
+// asgi/server:
+//
+//	srv, err := nethttp.NewServer(nethttp.Config{Handler: h})
+//	addr, err := srv.Listen("tcp", "127.0.0.1:8080")
+//	err = srv.Run(ctx)
+//
+// Safe for concurrent use.
+type Server struct {
+	handler *Handler
+	http    *http.Server
+	running atomic.Bool
+
+	mu        sync.Mutex
+	listeners []net.Listener
+}
+
+// NewServer checks cfg and makes a server. It opens no socket; one that is
+// never run is closed with Close.
+func NewServer(cfg Config) (*Server, error) {
+	h, err := NewHandler(cfg)
+	if err != nil {
+		return nil, err
+	}
+	cfg = h.cfg
+	s := &Server{handler: h}
+	s.http = &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: cfg.HeadTimeout,
+		IdleTimeout:       cfg.KeepAliveTimeout,
+		MaxHeaderBytes:    cfg.MaxHeadBytes,
+		ErrorLog:          log.New(debugLog{cfg.Logger}, "", 0),
+	}
+	h.owner = s.http
+	if cfg.TLS != nil {
+		s.http.TLSConfig = cfg.TLS.Clone()
+	}
+	return s, nil
+}
+
+// debugLog takes what net/http has to say, which is about peers.
+type debugLog struct{ log *slog.Logger }
+
+func (d debugLog) Write(p []byte) (int, error) {
+	d.log.Debug("net/http: " + string(p[:max(len(p)-1, 0)]))
+	return len(p), nil
+}
+
+// Listen opens a listener: network is "tcp", "tcp4", "tcp6" or "unix". Its
+// connections wait until Run has started the application. It returns the
+// address, with the port that was chosen for port 0.
+func (s *Server) Listen(network, address string) (net.Addr, error) {
+	l, err := net.Listen(network, address)
+	if err != nil {
+		return nil, fmt.Errorf("nethttp: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listeners = append(s.listeners, l)
+	return l.Addr(), nil
+}
+
+// Run starts the application's lifespan, serves until ctx is done, drains, and
+// ends the lifespan. It returns nil after an orderly end, and an error if the
+// application failed to start or to shut down, or connections had to be
+// dropped. A Server runs once.
+//
+// Draining follows the order of asgi/server: the listeners close; every open
+// exchange gets a gale.drain event; responses under way end with "Connection:
+// close"; WebSockets are closed with 1012, spread over the first half of
+// Config.DrainTimeout; what is left at its end is dropped; then the application
+// gets lifespan.shutdown.
+func (s *Server) Run(ctx context.Context) error {
+	if s.running.Swap(true) {
+		return errors.New("nethttp: Run called twice")
+	}
+	if err := s.handler.Startup(ctx); err != nil {
+		s.closeListeners()
+		return err
+	}
+	failed := make(chan error, len(s.listeners))
+	var serving sync.WaitGroup
+	for _, l := range s.listeners {
+		serving.Go(func() { failed <- s.serve(l) }) // ends with the drain
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+		err = fmt.Errorf("nethttp: %w", err)
+	}
+	err = errors.Join(err, s.drain())
+	serving.Wait()
+	return errors.Join(err, s.handler.Shutdown(context.Background()))
+}
+
+func (s *Server) serve(l net.Listener) error {
+	if s.http.TLSConfig != nil {
+		return s.http.ServeTLS(l, "", "")
+	}
+	return s.http.Serve(l)
+}
+
+// drain stops accepting and waits until every exchange has ended, or the time
+// is up.
+func (s *Server) drain() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.handler.cfg.DrainTimeout)
+	defer cancel()
+	closed := make(chan error, 1)
+	go func() { closed <- s.http.Shutdown(ctx) }() // ends with ctx, and is waited for
+	drained := s.handler.Drain(ctx)
+	err := <-closed
+	if drained == nil && err == nil {
+		return nil
+	}
+	dropped := s.handler.dropped()
+	_ = s.http.Close()
+	s.awaitEmpty()
+	if dropped == 0 {
+		return nil // connections without a request
+	}
+	return fmt.Errorf("nethttp: drain: %d exchanges dropped", dropped)
+}
+
+// awaitEmpty waits until the exchanges that were cut off know it.
+func (s *Server) awaitEmpty() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = s.handler.await(ctx)
+}
+
+func (s *Server) closeListeners() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.listeners {
+		_ = l.Close()
+	}
+}
+
+// Close releases a server that was never run.
+func (s *Server) Close() error {
+	if !s.running.Swap(true) {
+		s.closeListeners()
+	}
+	return nil
+}

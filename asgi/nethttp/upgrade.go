@@ -1,0 +1,122 @@
+package nethttp
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	gorilla "github.com/gorilla/websocket"
+
+	"github.com/gale-server/gale/asgi"
+)
+
+// upgrade completes the opening handshake, on the goroutine of net/http.
+func (x *webSocketExchange) upgrade(w http.ResponseWriter, r *http.Request) (*gorilla.Conn, *socket, error) {
+	header := http.Header{}
+	for _, h := range x.accepted {
+		// What the handshake consists of is gorilla's to write.
+		if name := http.CanonicalHeaderKey(h.Name); name != "Upgrade" && name != "Connection" && name != "Sec-Websocket-Accept" {
+			header.Add(name, h.Value)
+		}
+	}
+	up := gorilla.Upgrader{
+		HandshakeTimeout:  x.h.cfg.WriteTimeout,
+		EnableCompression: x.h.cfg.Compression,
+		CheckOrigin:       func(*http.Request) bool { return true }, // it has been checked
+		Error:             func(http.ResponseWriter, *http.Request, int, error) {},
+	}
+	taken := &hijacker{ResponseWriter: w}
+	ws, err := up.Upgrade(taken, r, header)
+	if err != nil {
+		if taken.conn == nil {
+			x.h.cfg.Logger.Error("nethttp: a WebSocket cannot be opened", "error", err)
+		}
+		return nil, nil, err
+	}
+	taken.conn.lastRead.Store(time.Now().UnixNano())
+	ws.SetCloseHandler(func(int, string) error { return nil }) // the loop answers
+	ws.SetPongHandler(func(string) error { return nil })       // any byte counts
+	ws.SetPingHandler(func(data string) error {
+		x.post(func() { x.pong(data) })
+		return nil
+	})
+	// What is declared is refused before it is read. Compressed, a message of
+	// incompressible data is a little longer.
+	limit := x.h.cfg.WebSocket.MaxMessageBytes
+	if x.h.cfg.Compression {
+		limit = max(limit, limit+limit/1000+64)
+	}
+	ws.SetReadLimit(limit)
+	return ws, taken.conn, nil
+}
+
+// hijacker hands gorilla a connection together with what the client has sent
+// since its handshake, which is legal of it to do; gorilla would refuse.
+//
+// Not safe for concurrent use.
+type hijacker struct {
+	http.ResponseWriter
+	conn *socket
+}
+
+var errNotHijackable = errors.New("nethttp: the http.ResponseWriter does not let the connection be taken over")
+
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, errors.Join(errNotHijackable, err)
+	}
+	early, _ := rw.Reader.Peek(rw.Reader.Buffered()) // what is there can be peeked at
+	h.conn = &socket{Conn: conn, early: append([]byte(nil), early...)}
+	return h.conn, bufio.NewReadWriter(bufio.NewReaderSize(h.conn, wsReadBuffer), rw.Writer), nil
+}
+
+// wsReadBuffer is what is read of a WebSocket at a time, in bytes.
+const wsReadBuffer = 4 << 10
+
+// socket is a connection that was taken over.
+//
+// Safe for concurrent use as far as the connection is, with one reader.
+type socket struct {
+	net.Conn
+	early    []byte       // read by net/http
+	lastRead atomic.Int64 // Unix time in ns; any byte counts as life
+}
+
+func (s *socket) Read(p []byte) (n int, err error) {
+	if len(s.early) > 0 {
+		n = copy(p, s.early)
+		s.early = s.early[n:]
+	} else {
+		n, err = s.Conn.Read(p)
+	}
+	if n > 0 {
+		s.lastRead.Store(time.Now().UnixNano())
+	}
+	return n, err
+}
+
+// closeWrite ends our stream. The peer may still be sending, and closing at once
+// would reset the connection and destroy what is on its way to it.
+func (s *socket) closeWrite(timeout time.Duration) {
+	_ = s.SetReadDeadline(time.Now().Add(timeout))
+	half, ok := s.Conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		_ = s.Close()
+	}
+}
+
+// lingerBytes bounds what a peer may go on sending after the close.
+const lingerBytes = 64 << 20
+
+// linger reads until the peer has closed, too.
+func (s *socket) linger() {
+	_, _ = io.CopyN(io.Discard, s.Conn, lingerBytes)
+	_ = s.Close()
+}
+
+var closeHeader = []asgi.Header{{Name: "connection", Value: "close"}}
