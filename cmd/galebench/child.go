@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// child is a server process.
+//
+// Not safe for concurrent use.
+type child struct {
+	cmd     *exec.Cmd
+	addr    netip.AddrPort
+	stdin   *os.File
+	stdout  *os.File
+	replies *bufio.Reader
+}
+
+// patience bounds the wait for an answer of a child. Collecting the garbage of
+// many conns takes it some seconds.
+const patience = 60 * time.Second
+
+// startChild starts this program again as a server. The caller stops it, from
+// the same goroutine. It ends too when this process does: by the signal, which
+// follows the thread it was started from, and by the end of its input.
+func startChild(name string, p placement) (*child, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	stdin, theirStdout, stdout, theirStdin, err := pipes()
+	if err != nil {
+		return nil, err
+	}
+	defer theirStdin.Close()
+	defer theirStdout.Close()
+	cmd := exec.Command(self, "server", "--loops", strconv.Itoa(p.procs), name)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirStdin, theirStdout, os.Stderr
+	cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(p.procs))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	c := &child{cmd: cmd, stdin: stdin, stdout: stdout, replies: bufio.NewReader(stdout)}
+	runtime.LockOSThread()
+	if err := startOn(p.server, cmd); err != nil {
+		c.stop()
+		return nil, err
+	}
+	line, err := c.line()
+	if err == nil {
+		c.addr, err = netip.ParseAddrPort(strings.TrimSpace(line))
+	}
+	if err != nil {
+		c.stop()
+		return nil, fmt.Errorf("no address of the server: %w", err)
+	}
+	return c, nil
+}
+
+// pipes makes a pipe for each direction.
+func pipes() (stdin, theirStdout, stdout, theirStdin *os.File, err error) {
+	if theirStdin, stdin, err = os.Pipe(); err != nil {
+		return
+	}
+	stdout, theirStdout, err = os.Pipe()
+	return
+}
+
+// startOn starts cmd on the given cores: it inherits those of this thread.
+func startOn(cores *unix.CPUSet, cmd *exec.Cmd) error {
+	if cores == nil {
+		return cmd.Start()
+	}
+	var own unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &own); err != nil {
+		return err
+	}
+	if err := unix.SchedSetaffinity(0, cores); err != nil {
+		return err
+	}
+	return errors.Join(cmd.Start(), unix.SchedSetaffinity(0, &own))
+}
+
+// stop kills the child and waits for its end.
+func (c *child) stop() {
+	if c.cmd.Process != nil {
+		_ = c.cmd.Process.Kill()
+		_ = c.cmd.Wait()
+	}
+	_ = c.stdin.Close()
+	_ = c.stdout.Close()
+	runtime.UnlockOSThread()
+}
+
+func (c *child) line() (string, error) {
+	if err := c.stdout.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return "", err
+	}
+	return c.replies.ReadString('\n')
+}
+
+// ask gives a command and waits for the answer.
+func (c *child) ask(command string) (answer, error) {
+	var a answer
+	if _, err := fmt.Fprintln(c.stdin, command); err != nil {
+		return a, err
+	}
+	line, err := c.line()
+	if err != nil {
+		return a, fmt.Errorf("the server does not answer %q: %w", command, err)
+	}
+	if err := json.Unmarshal([]byte(line), &a); err != nil {
+		return a, err
+	}
+	if a.Error != "" {
+		return a, fmt.Errorf("%s: %s", command, a.Error)
+	}
+	return a, nil
+}
+
+// cpu is the time all threads of a process have run.
+type cpu struct{ total, user time.Duration }
+
+func (c cpu) since(earlier cpu) cpu { return cpu{c.total - earlier.total, c.user - earlier.user} }
+
+// cpu reads the process's CPU clock, exact to the nanosecond, and what of it was
+// spent outside the kernel, of which the kernel has only a sampled idea.
+func (c *child) cpu() (cpu, error) {
+	pid := c.cmd.Process.Pid
+	var t unix.Timespec
+	if err := unix.ClockGettime(cpuClock(pid), &t); err != nil {
+		return cpu{}, os.NewSyscallError("clock_gettime", err)
+	}
+	user, err := userTime(pid)
+	return cpu{time.Duration(t.Nano()), user}, err
+}
+
+// cpuClock is what clock_getcpuclockid(3) returns: the clock of the CPU time of
+// the process's threads.
+func cpuClock(pid int) int32 {
+	const cpuClockSched = 2
+	return ^int32(pid)<<3 | cpuClockSched
+}
+
+// userTime reads utime of /proc/PID/stat, which is in ticks of 10 ms on every
+// architecture Go runs on; the fields are counted from behind the name, which
+// may contain anything. See proc_pid_stat(5).
+func userTime(pid int) (time.Duration, error) {
+	p, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	const utime, afterName, tick = 14, 3, 10 * time.Millisecond
+	fields := strings.Fields(string(p[strings.LastIndexByte(string(p), ')')+1:]))
+	if len(fields) <= utime-afterName {
+		return 0, fmt.Errorf("/proc/%d/stat is too short", pid)
+	}
+	ticks, err := strconv.ParseInt(fields[utime-afterName], 10, 64)
+	return time.Duration(ticks) * tick, err
+}
+
+// rss returns the bytes of the child's memory that are in RAM.
+func (c *child) rss() (int64, error) {
+	return procField(fmt.Sprintf("/proc/%d/smaps_rollup", c.cmd.Process.Pid), "Rss")
+}

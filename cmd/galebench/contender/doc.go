@@ -1,0 +1,121 @@
+// Package contender holds the servers that are compared: gale in its four forms
+// of application, its peers, and the raw echoes that are the limit of them all.
+// Each is written as its own documentation recommends, with its defaults, and
+// does the same work: it echoes what arrives, or answers every request with
+// [Body].
+//
+// A contender is meant to have a process to itself. It serves until that
+// process ends.
+package contender
+
+import (
+	"fmt"
+	"net"
+	"runtime/debug"
+	"slices"
+	"strings"
+)
+
+// Protocol is what a contender speaks.
+type Protocol string
+
+// The protocols.
+const (
+	Raw       Protocol = "raw"       // echoes bytes
+	WebSocket Protocol = "websocket" // echoes messages
+	HTTP      Protocol = "http"      // answers requests with Body
+)
+
+// What every HTTP contender answers, so that all send the same bytes.
+const (
+	Body        = "Hello, World!"
+	ContentType = "text/plain"
+	ServerName  = "bench"
+)
+
+// Config is what a contender is told.
+type Config struct {
+	// Loops is the number of event loops, for contenders that have such a thing.
+	// Default: 1, so that a server pinned to one core has one loop.
+	Loops int
+}
+
+// Contender is one server.
+//
+// Safe for concurrent use: immutable.
+type Contender struct {
+	Name   string
+	Module string // whose version it is; "" for this module or the standard library
+	Speaks []Protocol
+
+	// start serves on a port of 127.0.0.1 and returns its address.
+	start func(Config) (net.Addr, error)
+}
+
+var contenders = []Contender{
+	{Name: "raw", Module: gnetModule, Speaks: []Protocol{Raw}, start: startRaw},
+	{Name: "gnet", Module: gnetModule, Speaks: []Protocol{Raw}, start: startGnet},
+	{Name: "gale-event", Speaks: []Protocol{WebSocket, HTTP}, start: startGaleEvent},
+	{Name: "gale-coroutine", Speaks: []Protocol{WebSocket, HTTP}, start: startGaleCoroutine},
+	{Name: "gale-serial", Speaks: []Protocol{WebSocket, HTTP}, start: startGaleSerial},
+	{Name: "gale-goroutine", Speaks: []Protocol{WebSocket, HTTP}, start: startGaleGoroutine},
+	{Name: "gorilla", Module: "github.com/gorilla/websocket", Speaks: []Protocol{WebSocket}, start: startGorilla},
+	{Name: "gws", Module: "github.com/lxzan/gws", Speaks: []Protocol{WebSocket}, start: startGws},
+	{Name: "nbio", Module: "github.com/lesismal/nbio", Speaks: []Protocol{WebSocket}, start: startNbio},
+	{Name: "coder", Module: "github.com/coder/websocket", Speaks: []Protocol{WebSocket}, start: startCoder},
+	{Name: "nethttp", Speaks: []Protocol{HTTP}, start: startNetHTTP},
+	{Name: "fasthttp", Module: "github.com/valyala/fasthttp", Speaks: []Protocol{HTTP}, start: startFastHTTP},
+}
+
+const gnetModule = "github.com/panjf2000/gnet/v2"
+
+// Lookup returns the contender of that name.
+func Lookup(name string) (Contender, error) {
+	for _, c := range contenders {
+		if c.Name == name {
+			return c, nil
+		}
+	}
+	return Contender{}, fmt.Errorf("there is no contender %q; there are %s", name, strings.Join(Names(), ", "))
+}
+
+// Names returns the names of all contenders.
+func Names() []string {
+	var names []string
+	for _, c := range contenders {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// Start makes the process serve and returns the address, on the loopback.
+func (c Contender) Start(cfg Config) (net.Addr, error) {
+	if cfg.Loops < 1 {
+		cfg.Loops = 1
+	}
+	return c.start(cfg)
+}
+
+// CanSpeak reports whether the contender speaks p.
+func (c Contender) CanSpeak(p Protocol) bool { return slices.Contains(c.Speaks, p) }
+
+// Versions returns "name version" for every module a contender comes from.
+func Versions() []string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return nil
+	}
+	var versions []string
+	for _, c := range contenders {
+		for _, m := range info.Deps {
+			v := c.Name + " " + m.Version
+			if m.Path == c.Module && c.Name != "raw" {
+				versions = append(versions, v)
+			}
+		}
+	}
+	return versions
+}
+
+// listen opens a listener on a free port of the loopback.
+func listen() (net.Listener, error) { return net.Listen("tcp4", "127.0.0.1:0") }

@@ -1,0 +1,39 @@
+package contender
+
+import (
+	"net"
+	"net/http"
+
+	"github.com/valyala/fasthttp"
+)
+
+var (
+	contentTypeValue = []string{ContentType}
+	serverValue      = []string{ServerName}
+	bodyBytes        = []byte(Body)
+)
+
+func startNetHTTP(Config) (net.Addr, error) {
+	return serveHTTP(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		h := w.Header()
+		h["Content-Type"] = contentTypeValue
+		h["Server"] = serverValue
+		_, _ = w.Write(bodyBytes)
+	}))
+}
+
+func startFastHTTP(Config) (net.Addr, error) {
+	ln, err := listen()
+	if err != nil {
+		return nil, err
+	}
+	srv := &fasthttp.Server{
+		Name: ServerName,
+		Handler: func(ctx *fasthttp.RequestCtx) {
+			ctx.SetContentType(ContentType)
+			ctx.SetBody(bodyBytes)
+		},
+	}
+	go func() { panic(srv.Serve(ln)) }() // ends with the process
+	return ln.Addr(), nil
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gale-server/gale/cmd/galebench/contender"
+	"github.com/gale-server/gale/cmd/galebench/load"
+)
+
+// workload is something contenders are measured at.
+type workload struct {
+	name       string
+	parameters string // for the report
+	contenders []contender.Contender
+	rounds     int
+	place      placement
+	measure    func(c contender.Contender, round int) ([]sample, error)
+}
+
+// run measures all contenders, round by round, in a new order each time. One
+// that fails is left out of the result; the first one must not fail.
+func (w *workload) run(progress io.Writer) ([]row, error) {
+	if err := w.place.pinLoad(); err != nil {
+		return nil, err
+	}
+	results := make(map[string][][]sample)
+	var failed []string
+	names := make([]string, len(w.contenders))
+	for i, c := range w.contenders {
+		names[i] = c.Name
+	}
+	for round := range w.rounds {
+		for _, i := range rand.Perm(len(names)) {
+			name := names[i]
+			if round > 0 && results[name] == nil {
+				continue // it failed
+			}
+			samples, err := w.measure(w.contenders[i], round)
+			if err != nil {
+				fmt.Fprintf(progress, "round %d/%d: %s: %v\n", round+1, w.rounds, name, err)
+				failed = append(failed, name)
+				results[name] = nil
+				if i == 0 {
+					return nil, fmt.Errorf("%s: %w", name, err)
+				}
+				continue
+			}
+			fmt.Fprintf(progress, "round %d/%d: %s: %s %s\n", round+1, w.rounds, name, figure(samples[0].value), samples[0].metric.unit)
+			results[name] = append(results[name], samples)
+		}
+	}
+	rows := rowsOf(w.name, w.parameters, names, results)
+	if len(failed) > 0 {
+		return rows, fmt.Errorf("failed: %s", strings.Join(failed, ", "))
+	}
+	return rows, nil
+}
+
+// traffic keeps a server busy; echo and http are its two forms.
+type traffic struct {
+	workload
+	dialogues map[contender.Protocol]func() load.Dialogue
+	conns     int
+	depth     int
+	warmup    time.Duration
+	duration  time.Duration
+	profiles  string // directory for CPU profiles; "": none
+	perCPU    metric
+	userEach  metric
+}
+
+// measure starts a server, warms it up, and measures it.
+func (t *traffic) measure(c contender.Contender, round int) ([]sample, error) {
+	server, err := startChild(c.Name, t.place)
+	if err != nil {
+		return nil, err
+	}
+	defer server.stop()
+	g, err := load.Open(load.Config{Server: server.addr, Dialogue: dialogueFor(c, t.dialogues), Conns: t.conns, Depth: t.depth})
+	if err != nil {
+		return nil, err
+	}
+	defer g.Close()
+	if _, err := g.Run(t.warmup); err != nil {
+		return nil, err
+	}
+	if t.profiles != "" && round == t.rounds-1 {
+		name := fmt.Sprintf("%s-%d-%s.pprof", t.name, t.depth, c.Name)
+		if _, err := server.ask("profile " + filepath.Join(t.profiles, name)); err != nil {
+			return nil, err
+		}
+	}
+	before, err := server.cpu()
+	if err != nil {
+		return nil, err
+	}
+	result, err := g.Run(t.duration)
+	if err != nil {
+		return nil, err
+	}
+	after, err := server.cpu()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := server.ask("profile"); err != nil {
+		return nil, err
+	}
+	if result.Messages == 0 {
+		return nil, fmt.Errorf("no reply within %v", t.duration)
+	}
+	return t.samples(result, after.since(before)), nil
+}
+
+func (t *traffic) samples(r load.Result, used cpu) []sample {
+	const us, ms = float64(time.Microsecond), float64(time.Millisecond)
+	return []sample{
+		{t.perCPU, float64(r.Messages) / used.total.Seconds()},
+		{t.userEach, float64(used.user) / us / float64(r.Messages)},
+		{serverCPU, 100 * used.total.Seconds() / r.Elapsed.Seconds()},
+		{latency99, float64(r.Latency.Quantile(0.99)) / ms},
+	}
+}
+
+// dialogueFor makes the dialogue of the first protocol the contender speaks.
+func dialogueFor(c contender.Contender, dialogues map[contender.Protocol]func() load.Dialogue) load.Dialogue {
+	for _, p := range c.Speaks {
+		if makeDialogue, ok := dialogues[p]; ok {
+			return makeDialogue()
+		}
+	}
+	panic("galebench: " + c.Name + " speaks none of the workload's protocols")
+}
