@@ -302,7 +302,28 @@ var requestCases = []testCase{
 		},
 	},
 	{
-		name:   "http/39 events of the wrong kind are no part of an exchange",
+		name:   "http/39 nothing follows the body but the disconnect",
+		clause: "receive: after more_body was false it blocks until the client has gone or the response is complete",
+		link:   specDisconnect,
+		run: func(s *session) {
+			one := func(path string) script {
+				return on(path, request("body"), signal(path+" read"), wait(path+" answer"), send(start(200)), send(last("ok")), disconnected())
+			}
+			s.serve(one("/length"), one("/chunked"))
+			w := s.dial()
+			for path, body := range map[string]string{
+				"/length":  requestHead("POST /length", "Content-Length: 4") + "body",
+				"/chunked": requestHead("POST /chunked", "Transfer-Encoding: chunked") + "4\r\nbody\r\n0\r\n\r\n",
+			} {
+				w.write(body)
+				s.wait(path + " read")
+				s.signal(path + " answer")
+				w.response("POST").is(200, "ok")
+			}
+		},
+	},
+	{
+		name:   "http/40 events of the wrong kind are no part of an exchange",
 		clause: "send: a message of an unknown type is an error out of send",
 		link:   specMain + "#error-handling",
 		run: func(s *session) {

@@ -280,7 +280,7 @@ var responseCases = []testCase{
 		only:   []string{formEvent, formCoroutine, formAdapted},
 		run: func(s *session) {
 			s.serve(on("/", sendMalformed(start(200, "x-a: \n")), send(start(200, "content-length: 2")),
-				sendMalformed(last("too long")), send(last("ok"))))
+				sendMalformed(last("too long")), sendMalformed(more("too long")), send(last("ok"))))
 			s.dial().get("/").is(200, "ok")
 		},
 	},
