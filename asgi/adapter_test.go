@@ -210,6 +210,33 @@ func TestAdaptedAfterTheEnd(t *testing.T) {
 	})
 }
 
+// A handler need not end after its disconnect; what it sends then fails.
+func TestAdaptedSendAfterTheDisconnect(t *testing.T) {
+	eachAdapter(t, func(t *testing.T, open func(asgi.Handler) *asgitest.Exchange) {
+		apps := make(chan asgi.Exchange, 1)
+		over := make(chan struct{})
+		x := open(handlerOf(func(x asgi.Exchange, ev asgi.ReceiveEvent) {
+			switch textOf(ev) {
+			case "websocket.connect":
+				x.Send(&asgi.WebSocketAccept{})
+				apps <- x
+			case "websocket.disconnect":
+				close(over)
+			}
+		}))
+		x.Deliver(&asgi.WebSocketConnect{})
+		app := <-apps
+		x.Deliver(&asgi.WebSocketDisconnect{})
+		<-over
+		result := make(chan error, 1)
+		app.Post(func() { result <- app.Send(message("late")) })
+		x.Run()
+		if err := <-result; err != asgi.ErrDisconnected {
+			t.Errorf("send returns %v", err)
+		}
+	})
+}
+
 // Middleware in coroutine form may give up on the application within.
 func TestAdaptedHandlerUnderACancelledContext(t *testing.T) {
 	asgitest.CheckGoroutines(t)
