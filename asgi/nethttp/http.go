@@ -36,6 +36,9 @@ func (h *Handler) serveHTTP(w http.ResponseWriter, r *http.Request, scope *asgi.
 	})
 	end := x.res.write(w, func() { x.post(x.uncongest) }, func(err error) { x.post(func() { x.failed(err) }) })
 	left()
+	if end == endWhole {
+		x.enter(x.settle)
+	}
 	x.conclude(w, r, end)
 }
 
@@ -178,9 +181,7 @@ func (x *httpExchange) Send(ev asgi.SendEvent) error {
 		x.order = before
 		return err
 	}
-	if x.order.Complete() {
-		x.post(x.settle)
-	} else if !x.congested && x.res.out.above(x.h.cfg.HighWatermark) {
+	if !x.order.Complete() && !x.congested && x.res.out.above(x.h.cfg.HighWatermark) {
 		x.congested = true
 	}
 	return nil
