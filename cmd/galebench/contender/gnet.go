@@ -4,7 +4,7 @@ import (
 	"net"
 
 	"github.com/panjf2000/gnet/v2"
-	"github.com/panjf2000/gnet/v2/pkg/logging"
+	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 )
 
@@ -35,7 +35,7 @@ func startGnet(cfg Config) (net.Addr, error) {
 	failed := make(chan error, 1)
 	go func() { // ends with the process
 		failed <- gnet.Run(e, "tcp://127.0.0.1:0", gnet.WithNumEventLoop(cfg.Loops),
-			gnet.WithTCPNoDelay(gnet.TCPNoDelay), gnet.WithLogLevel(logging.ErrorLevel))
+			gnet.WithTCPNoDelay(gnet.TCPNoDelay), gnet.WithLogger(zap.NewNop().Sugar()))
 	}()
 	select {
 	case err := <-failed:

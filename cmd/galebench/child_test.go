@@ -1,0 +1,102 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestChild(t *testing.T) {
+	c, err := startChild("raw", pinned())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := c.cmd.Process.Pid
+	defer func() {
+		c.stop()
+		if err := unix.Kill(pid, 0); err != unix.ESRCH {
+			t.Errorf("after stop: %v", err)
+		}
+	}()
+	a, err := c.ask("memory")
+	if err != nil || a.Heap == 0 || a.Stack == 0 {
+		t.Errorf("memory: %+v, error %v", a, err)
+	}
+	if _, err := c.ask("dance"); err == nil {
+		t.Error("a command that does not exist was obeyed")
+	}
+	if n, err := c.rss(); err != nil || n < 1<<20 || n > 1<<30 {
+		t.Errorf("rss %d, error %v", n, err)
+	}
+	used, err := c.cpu()
+	if err != nil || used.total <= 0 || used.total > time.Minute || used.user > time.Minute {
+		t.Errorf("cpu %+v, error %v", used, err)
+	}
+}
+
+// The two clocks of a process agree: this one computes, and so its user time
+// grows as its total does.
+func TestCPUClocks(t *testing.T) {
+	process, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	self := &child{cmd: &exec.Cmd{Process: process}}
+	before, err := self.cpu()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var used cpu
+	for used.total < 200*time.Millisecond {
+		now, err := self.cpu()
+		if err != nil {
+			t.Fatal(err)
+		}
+		used = now.since(before)
+	}
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	whole := time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+	now, err := self.cpu()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := now.total - whole; d < -20*time.Millisecond || d > 200*time.Millisecond {
+		t.Errorf("the clock says %v, getrusage %v", now.total, whole)
+	}
+	if used.user <= 0 || used.user > used.total+20*time.Millisecond {
+		t.Errorf("%v of %v were in user mode", used.user, used.total)
+	}
+}
+
+// A server ends with its input, for a parent that was killed.
+func TestChildEndsWithItsInput(t *testing.T) {
+	c, err := startChild("gale-event", unpinned())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.stop()
+	if err := c.stdin.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.line(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("error %v, want the end of its output", err)
+	}
+}
+
+func TestChildThatFails(t *testing.T) {
+	stderr := os.Stderr
+	defer func() { os.Stderr = stderr }()
+	os.Stderr, _ = os.Open(os.DevNull)
+	if _, err := startChild("uvicorn", unpinned()); err == nil || !strings.Contains(err.Error(), "no address") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestMain is a server when a test has started it as one.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "server" {
+		os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// galebench runs the program in this process and returns its exit code and what
+// it said.
+func galebench(args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	code = run(append([]string{"galebench"}, args...), strings.NewReader(""), &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+const (
+	galeForms = "gale-event,gale-coroutine,gale-serial,gale-goroutine"
+	quick     = "--rounds 1 --duration 50ms --warmup 10ms"
+)
+
+// Every workload measures every contender it names.
+func TestWorkloads(t *testing.T) {
+	for _, c := range []struct {
+		command    string
+		contenders string
+		rows       int
+	}{
+		{"echo --conns 20 --depth 1 " + quick, "raw,gnet," + galeForms, 6 * 4},
+		{"echo --conns 20 --depth 16 --unpinned " + quick, galeForms + ",gorilla,gws,nbio,coder", 8 * 4},
+		{"echo --conns 3 --size 70000 --depth 4 " + quick, "raw,gale-event,gorilla,coder", 4 * 4},
+		{"http --conns 20 " + quick, galeForms + ",nethttp,fasthttp", 6 * 4},
+		{"http --conns 20 --pipeline 16 " + quick, galeForms + ",nethttp,fasthttp", 6 * 4},
+		{"idle --conns 200 --rounds 1", galeForms + ",raw", 5 * 4},
+	} {
+		t.Run(c.command, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "rows.json")
+			args := append(strings.Fields(c.command), "--contenders", c.contenders, "--json", file)
+			code, stdout, stderr := galebench(args...)
+			if code != exitOK {
+				t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+			}
+			if first, _, _ := strings.Cut(stdout, "\n"); !strings.Contains(first, "cores, ") || !strings.Contains(first, " go1.") {
+				t.Errorf("the first line is %q", first)
+			}
+			checkRows(t, file, c.contenders, c.rows)
+		})
+	}
+}
+
+// checkRows reads a JSON file: each contender has a first metric, above zero.
+func checkRows(t *testing.T, file, contenders string, count int) {
+	t.Helper()
+	p, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []row
+	if err := json.Unmarshal(p, &rows); err != nil {
+		t.Fatal(err)
+	}
+	if len(rows) != count {
+		t.Errorf("%d rows, want %d", len(rows), count)
+	}
+	first := make(map[string]row)
+	for _, r := range rows {
+		if r.Metric == rows[0].Metric {
+			first[r.Contender] = r
+		}
+	}
+	for name := range strings.SplitSeq(contenders, ",") {
+		r := first[name]
+		if !(r.Median > 0) || !(r.Min <= r.Median && r.Median <= r.Max) || r.Ratio == nil || !(*r.Ratio > 0) {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+func TestProfile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "profiles")
+	code, _, stderr := galebench(append(strings.Fields("echo --conns 2 --contenders raw --profile "+dir), strings.Fields(quick)...)...)
+	if code != exitOK {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "echo-1-raw.pprof")); err != nil || info.Size() == 0 {
+		t.Errorf("the profile: %v, error %v", info, err)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for command, want := range map[string]string{
+		"race":                          `"race"`,
+		"echo --contenders raw,uvicorn": `"uvicorn"`,
+		"echo --contenders nethttp":     "nethttp cannot take part in echo",
+		"http --contenders gorilla":     "gorilla cannot take part in http",
+		"echo --contenders raw,gws,raw": "raw is named twice",
+		"echo --size 0":                 "--size",
+		"echo --depth 0":                "--depth",
+		"http --pipeline 0":             "--pipeline",
+		"idle --conns 0":                "--conns",
+		"idle --conns 100000000":        "limit of open files",
+		"idle --size -1":                "--size",
+		"echo --rounds 0":               "--rounds",
+		"echo --duration 1ms":           "--duration",
+		"echo --procs -1":               "--procs",
+		"echo --colour red":             "colour",
+		"server":                        "takes one contender",
+		"server --loops 1 uvicorn":      `"uvicorn"`,
+	} {
+		code, _, stderr := galebench(strings.Fields(command)...)
+		if code != exitUsage || !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%s: exit code %d, %q", command, code, stderr)
+		}
+	}
+}
