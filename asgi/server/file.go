@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/http1"
 )
 
 var errFileUnderWay = errors.New("server: a file is being sent; wait for gale.writable")
@@ -36,7 +37,8 @@ func (x *httpExchange) sendPath(path string) error {
 	if !filepath.IsAbs(path) {
 		return fmt.Errorf("server: pathsend of %q: path is not absolute", path)
 	}
-	file, err := os.Open(path)
+	// Without O_NONBLOCK a FIFO would hold the loop until somebody writes to it.
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return fmt.Errorf("server: pathsend: %w", err)
 	}
@@ -113,6 +115,12 @@ func duplicate(f *os.File) (*os.File, error) {
 // startFile writes the framing before the file and sets s to work.
 func (x *httpExchange) startFile(s *fileSender, bodyBytes int64) error {
 	err := x.write(bodyBytes, 0, func(out []byte) (_ []byte, err error) {
+		if !s.more { // too short a body is refused here, not found in its middle
+			trial := x.h.m
+			if err := wholePiece(&trial, s.left); err != nil {
+				return out, err
+			}
+		}
 		out, s.framed, err = x.h.m.AppendPiece(out, s.left)
 		return out, err
 	})
@@ -125,6 +133,18 @@ func (x *httpExchange) startFile(s *fileSender, bodyBytes int64) error {
 	x.file, x.congested = s, true
 	s.next()
 	return nil
+}
+
+// wholePiece takes m to the end of a body whose last piece has n bytes.
+func wholePiece(m *http1.Machine, n int64) error {
+	_, framed, err := m.AppendPiece(nil, n)
+	if err == nil && framed {
+		_, err = m.AppendPieceEnd(nil)
+	}
+	if err == nil {
+		_, err = m.AppendLastBody(nil, nil)
+	}
+	return err
 }
 
 // next reads the next chunk, unless the outbox is full: then drained calls it.
@@ -173,8 +193,8 @@ func (s *fileSender) deliver(chunk []byte, err error) {
 	switch {
 	case err != nil:
 		x.truncate(fmt.Errorf("server: sending a file: %w", err))
-	case !x.order.Complete():
-		x.uncongest()
+	case !x.order.Complete() && x.c.sock.Buffered() <= x.c.w.srv.cfg.Loop.HighWatermark:
+		x.uncongest() // else drained does
 	}
 	x.c.wake()
 }

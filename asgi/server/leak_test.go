@@ -13,30 +13,31 @@ import (
 // goroutine and no descriptor is left.
 func wantNoLeaks(t testing.TB) {
 	t.Helper()
-	goroutines, files := runtime.NumGoroutine(), openFiles(t)
+	goroutines, files := runtime.NumGoroutine(), len(openFiles())
 	t.Cleanup(func() {
 		tick := time.NewTicker(5 * time.Millisecond)
 		defer tick.Stop()
 		deadline := time.After(10 * time.Second)
-		for runtime.NumGoroutine() > goroutines || openFiles(t) > files {
+		for runtime.NumGoroutine() > goroutines || len(openFiles()) > files {
 			select {
 			case <-tick.C:
 			case <-deadline:
 				var stacks strings.Builder
 				_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1)
-				t.Errorf("%d goroutines of %d, %d descriptors of %d are left\n%s",
-					runtime.NumGoroutine(), goroutines, openFiles(t), files, stacks.String())
+				t.Errorf("left of %d goroutines: %s\nof %d descriptors: %q", goroutines, stacks.String(), files, openFiles())
 				return
 			}
 		}
 	})
 }
 
-// openFiles counts descriptors; 0 where there is no /proc.
-func openFiles(t testing.TB) int {
-	dir, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return 0
+// openFiles is what the descriptors are for; nil where there is no /proc.
+func openFiles() (files []string) {
+	dir, _ := os.ReadDir("/proc/self/fd")
+	for _, fd := range dir {
+		if to, err := os.Readlink("/proc/self/fd/" + fd.Name()); err == nil { // else the one that reads the directory
+			files = append(files, to)
+		}
 	}
-	return len(dir)
+	return files
 }
