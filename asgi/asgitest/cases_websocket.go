@@ -139,6 +139,7 @@ var webSocketCases = []testCase{
 			w := s.dial()
 			w.write(handshake("/"))
 			w.response("GET").hasStatus(403).has("sec-websocket-accept")
+			s.wait(endOf("/")) // the disconnect does not wait for the client to leave
 			w.closeWrite()
 			w.ends()
 		},
@@ -157,6 +158,7 @@ var webSocketCases = []testCase{
 			w := s.dial()
 			w.write(handshake("/"))
 			w.response("GET").is(401, "who?").framed("length").has("www-authenticate", "Basic")
+			s.wait(endOf("/"))
 			w.closeWrite()
 			w.ends()
 		},
@@ -391,6 +393,19 @@ var webSocketCases = []testCase{
 			w = s.dial()
 			w.write(handshake("/", "Origin: http://evil.test"))
 			w.response("GET").hasStatus(403)
+		},
+	},
+	{
+		name:   "ws/25 after a refused denial another event may follow",
+		clause: "send: after an error the exchange is as it was (on the loop, where the error is known at once)",
+		link:   specDenial,
+		only:   []string{formEvent, formCoroutine, formAdapted},
+		run: func(s *session) {
+			s.serve(on("/", connected(), sendMalformed(denial(101)), sendMalformed(denial(403, "x: \n")),
+				send(denial(403, "content-length: 2")), sendMalformed(denied("too long", true)), send(denied("no", false)), gone()))
+			w := s.dial()
+			w.write(handshake("/"))
+			w.response("GET").is(403, "no")
 		},
 	},
 }
