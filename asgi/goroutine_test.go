@@ -207,3 +207,26 @@ func TestZeroCopySendIsDoneWhenItReturns(t *testing.T) {
 		})
 	}
 }
+
+// What the loop finds as it hands an event over holds the next send back.
+func TestGoroutineSendSeesCongestion(t *testing.T) {
+	asgitest.CheckGoroutines(t)
+	x := asgitest.New(t, asgi.Goroutine(converse(t, func(c conversation) error {
+		c.accept()
+		c.hear()
+		c.say("first")
+		c.hear()
+		ctx, cancel := context.WithCancel(c.ctx)
+		cancel()
+		return c.send(ctx, message("second"))
+	}), nil), asgitest.WebSocketScope("/"))
+	x.Deliver(&asgi.WebSocketConnect{})
+	x.WaitSent(1)
+	x.Congest()
+	x.Deliver(incoming("go"))
+	x.WaitSent(2)
+	x.Deliver(incoming("again"))
+	if err := x.WaitEnded(); err != context.Canceled {
+		t.Errorf("a send into a full outbox ended with %v", err)
+	}
+}
