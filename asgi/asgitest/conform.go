@@ -52,7 +52,8 @@ type Server struct {
 }
 
 // Run runs the conformance suite against an engine: every case in every form of
-// an application it makes sense in, as the subtest "case/form".
+// an application it makes sense in, as the subtest "case/form". Neither engine
+// nor application may leave a goroutine behind.
 func Run(t *testing.T, e Engine) {
 	all := cases()
 	for name := range e.Without {
@@ -70,6 +71,7 @@ func Run(t *testing.T, e Engine) {
 					continue
 				}
 				t.Run(f.name, func(t *testing.T) {
+					CheckGoroutines(t)
 					s := newSession(t, f, e)
 					t.Cleanup(func() {
 						if t.Failed() {
