@@ -44,15 +44,16 @@ func startChild(name string, p placement) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer theirStdin.Close()
-	defer theirStdout.Close()
 	cmd := exec.Command(self, "server", "--loops", strconv.Itoa(p.procs), name)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirStdin, theirStdout, os.Stderr
 	cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(p.procs))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	c := &child{cmd: cmd, stdin: stdin, stdout: stdout, replies: bufio.NewReader(stdout)}
 	runtime.LockOSThread()
-	if err := startOn(p.server, cmd); err != nil {
+	err = startOn(p.server, cmd)
+	_ = theirStdin.Close()
+	_ = theirStdout.Close() // so that its output ends with the child
+	if err != nil {
 		c.stop()
 		return nil, err
 	}

@@ -41,17 +41,24 @@ type placement struct {
 	procs        int          // GOMAXPROCS and loops of a server
 }
 
+// ownCores are the cores this process may use, read before it pins itself.
+var ownCores = func() (set unix.CPUSet) {
+	if unix.SchedGetaffinity(0, &set) != nil {
+		set.Zero() // unknown: pinned gives up
+	}
+	return set
+}()
+
 // pinned gives the load the first core this process may use, and the servers
 // the last one: then a server has exactly one core, and neither has to make room
 // for the other. With a single core there is nothing to separate.
 func pinned() placement {
-	var all unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &all); err != nil || all.Count() < 2 {
+	if ownCores.Count() < 2 {
 		return unpinned()
 	}
 	var cores []int
-	for i := 0; len(cores) < all.Count(); i++ {
-		if all.IsSet(i) {
+	for i := 0; len(cores) < ownCores.Count(); i++ {
+		if ownCores.IsSet(i) {
 			cores = append(cores, i)
 		}
 	}
