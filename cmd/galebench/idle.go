@@ -15,7 +15,7 @@ type idle struct {
 }
 
 // footprint is the memory of a server at one time, in bytes.
-type footprint struct{ heapStack, rss, rssBeforeGC, slab float64 }
+type footprint struct{ heapStack, stack, rss, rssBeforeGC, slab float64 }
 
 // checkEvery is the share of the conns that must still echo after the
 // measurement: one in so many.
@@ -47,6 +47,7 @@ func (w *idle) measure(c contender.Contender, _ int) ([]sample, error) {
 	each := func(after, before float64) float64 { return (after - before) / float64(w.conns) }
 	return []sample{
 		{heapStackPerConn, each(after.heapStack, before.heapStack)},
+		{stackPerConn, each(after.stack, before.stack)},
 		{rssPerConn, each(after.rss, before.rss)},
 		{rssBeforeGCPerConn, each(after.rssBeforeGC, before.rss)},
 		{slabPerConn, each(after.slab, before.slab)},
@@ -74,6 +75,7 @@ func footprintOf(server *child) (footprint, error) {
 	}
 	return footprint{
 		heapStack:   float64(inside.Heap + inside.Stack),
+		stack:       float64(inside.Stack),
 		rss:         float64(rss),
 		rssBeforeGC: float64(rssBeforeGC),
 		slab:        float64(slab),

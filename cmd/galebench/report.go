@@ -22,6 +22,7 @@ var (
 	serverCPU            = metric{"server_cpu_percent", "%"} // 100: its one core was busy all the time
 	latency99            = metric{"p99_ms", "ms"}
 	heapStackPerConn     = metric{"heap_stack_bytes_per_conn", "bytes"}
+	stackPerConn         = metric{"stack_bytes_per_conn", "bytes"} // the part of it that is stacks
 	rssPerConn           = metric{"rss_bytes_per_conn", "bytes"}
 	rssBeforeGCPerConn   = metric{"rss_before_gc_bytes_per_conn", "bytes"}
 	slabPerConn          = metric{"kernel_slab_bytes_per_conn", "bytes, both ends"}

@@ -42,7 +42,7 @@ func TestWorkloads(t *testing.T) {
 		{"echo --conns 3 --size 70000 --depth 4 " + quick, "raw,gale-event,gorilla,coder", 4 * 4},
 		{"http --conns 20 " + quick, galeForms + ",nethttp,fasthttp", 6 * 4},
 		{"http --conns 20 --pipeline 16 " + quick, galeForms + ",nethttp,fasthttp", 6 * 4},
-		{"idle --conns 200 --rounds 1", galeForms + ",nbio", 5 * 4},
+		{"idle --conns 200 --rounds 1", galeForms + ",nbio", 5 * 5},
 	} {
 		t.Run(c.command, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "rows.json")
