@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gale-server/gale/asgi/asgitest"
 	"github.com/gale-server/gale/asgi/http1"
 	"github.com/gale-server/gale/asgi/server"
 	"github.com/gale-server/gale/asgi/websocket"
@@ -23,6 +24,7 @@ const clientTimeout = 2 * time.Minute
 // ends, and returns its address.
 func startTarget(t *testing.T, form string) string {
 	t.Helper()
+	asgitest.CheckLeaks(t)
 	srv, err := server.New(server.Config{
 		Handler:   forms[form](),
 		HTTP:      http1.Config{MaxBodyBytes: maxConform},

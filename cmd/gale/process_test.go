@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gale-server/gale/asgi/asgitest"
 )
 
 // runMain makes the test binary the program itself, so that tests can run it as
@@ -75,6 +77,7 @@ var urlPattern = regexp.MustCompile(`http://[^\s]+`)
 // serve starts a command that serves and waits until it has said where.
 func serve(t testing.TB, args ...string) *process {
 	t.Helper()
+	asgitest.CheckLeaks(t)
 	cmd := command(t, nil, args...)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {

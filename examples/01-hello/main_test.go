@@ -7,11 +7,14 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/gale-server/gale/asgi/asgitest"
 )
 
 // start runs the example until the test ends and returns its URL.
 func start(t *testing.T) string {
 	t.Helper()
+	asgitest.CheckLeaks(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	addrs, ended := make(chan net.Addr, 1), make(chan error, 1)
 	go func() { ended <- run(ctx, "127.0.0.1:0", func(addr net.Addr) { addrs <- addr }) }()

@@ -11,11 +11,14 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/gale-server/gale/asgi/asgitest"
 )
 
 // start runs the example until the test ends and returns its host and port.
 func start(t *testing.T) string {
 	t.Helper()
+	asgitest.CheckLeaks(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	addrs, ended := make(chan net.Addr, 1), make(chan error, 1)
 	go func() { ended <- run(ctx, "127.0.0.1:0", func(addr net.Addr) { addrs <- addr }) }()
