@@ -72,7 +72,7 @@ func (b *requestBody) leave(rc *http.ResponseController) {
 
 // lingerTimeout bounds the wait for a peer that goes on sending after it has
 // its answer.
-const lingerTimeout = 2 * time.Second
+const lingerTimeout = time.Second
 
 // drop lets go of what will not be delivered.
 func (b *requestBody) drop() {

@@ -23,6 +23,7 @@
 //   - The end of the client's stream is its departure: a half-close ends the
 //     exchange. A client that has sent its next request already is seen to
 //     leave only when something is written to it.
+//   - A chunk of a request body is delivered when it is whole, or 32 KiB of it.
 //   - A request body that was not read to its end when the response begins costs
 //     the connection (HTTP/1.1), which a streaming exchange of both bodies is,
 //     too.
