@@ -54,9 +54,6 @@ func takesTrailers(r *http.Request) bool {
 // conclude gives the request back to net/http.
 func (x *httpExchange) conclude(w http.ResponseWriter, r *http.Request, end ending) {
 	t := x.h.writer(w, r)
-	if end == endCut {
-		_ = t.flush()
-	}
 	x.body.leave(t.rc)
 	if end == endCut {
 		if !r.ProtoAtLeast(1, 1) {

@@ -97,7 +97,9 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 		w.buf = append(w.buf, p...)
 		return len(p), nil
 	}
-	w.push()
+	if len(w.buf) > 0 {
+		w.push()
+	}
 	if len(p) < bufferBytes {
 		w.buf = append(w.buf, p...)
 	} else {

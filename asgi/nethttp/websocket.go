@@ -107,12 +107,10 @@ func (x *webSocketExchange) serveDenial(w http.ResponseWriter, r *http.Request) 
 	left := context.AfterFunc(r.Context(), func() { x.post(x.lost) })
 	end := x.deny.write(w, func() { x.post(x.drained) }, func(error) { x.post(x.lost) })
 	left()
-	t := x.h.writer(w, r)
 	if end == endCut {
-		_ = t.flush()
 		panic(http.ErrAbortHandler)
 	}
-	t.restore()
+	x.h.writer(w, r).restore()
 }
 
 func (x *webSocketExchange) Buffered() int {

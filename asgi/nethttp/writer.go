@@ -29,6 +29,9 @@ func (s *response) write(w http.ResponseWriter, drained func(), failed func(erro
 			}
 			if p.end != endNot {
 				closeFiles(pieces[i:])
+				if p.end == endCut && t.began {
+					_ = t.flush() // the peer gets what there is; net/http would make up a start
+				}
 				return p.end
 			}
 			if s.out.wrote(p.weight, s.h.cfg.LowWatermark) {
@@ -64,6 +67,8 @@ type writer struct {
 	r   *http.Request
 	rc  *http.ResponseController
 	buf []byte // of files
+
+	began bool // the head is written
 }
 
 func (h *Handler) writer(w http.ResponseWriter, r *http.Request) *writer {
@@ -77,6 +82,7 @@ func (t *writer) write(p *piece) error {
 	case p.status != 0:
 		maps.Copy(t.w.Header(), p.header)
 		t.extend()
+		t.began = true
 		t.w.WriteHeader(p.status)
 	}
 	if err := t.body(p.body); err != nil {
