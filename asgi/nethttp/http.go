@@ -74,7 +74,7 @@ func (x *httpExchange) Buffered() int {
 // Congested is true of a connection that broke in this turn, too: who sends
 // until it is would never stop.
 func (x *httpExchange) Congested() bool {
-	return x.congested || !x.over && x.res.out.isClosed()
+	return !x.gone && !x.over && (x.congested || x.res.out.isClosed())
 }
 
 func (x *httpExchange) Pause() { x.paused = true }

@@ -121,7 +121,7 @@ func (x *webSocketExchange) Buffered() int {
 }
 
 func (x *webSocketExchange) Congested() bool {
-	return x.congested || !x.over && (x.out.isClosed() || x.deny.out.isClosed())
+	return !x.gone && (x.congested || x.out.isClosed() || x.deny.out.isClosed())
 }
 
 func (x *webSocketExchange) Pause() { x.paused = true }
