@@ -49,6 +49,8 @@ func NewHandler(cfg Config) (*Handler, error) {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	scope := h.makeScope(r)
 	switch {
+	case r.Method == http.MethodConnect: // a tunnel has no path (RFC 9110 section 9.3.6)
+		h.refuse(w, r, scope, http.StatusMethodNotAllowed, nil)
 	case isUpgrade(r, scope):
 		h.serveWebSocket(w, r, scope)
 	case r.ContentLength > h.cfg.MaxBodyBytes:

@@ -20,12 +20,12 @@ import (
 // clientTimeout bounds one run of a client.
 const clientTimeout = 2 * time.Minute
 
-// startTarget serves what gale conform serves, in the given form, until the test
-// ends, and returns its address.
-func startTarget(t *testing.T, form string) string {
+// startTarget serves what gale conform serves, on the given engine and in the
+// given form, until the test ends, and returns its address.
+func startTarget(t *testing.T, engine, form string) string {
 	t.Helper()
 	asgitest.CheckLeaks(t)
-	srv, err := server.New(server.Config{
+	srv, err := newEngine(engine, server.Config{
 		Handler:   forms[form](),
 		HTTP:      http1.Config{MaxBodyBytes: maxConform},
 		WebSocket: websocket.Config{MaxMessageBytes: maxConform},
@@ -86,7 +86,7 @@ func runClient(t *testing.T, name string, args ...string) string {
 }
 
 // TestClients has clients that nobody here wrote talk to the conformance
-// target, in every form.
+// target, on both engines and in every form.
 func TestClients(t *testing.T) {
 	const npm = "(cd .ci/clients && npm ci)"
 	// What a client needs is looked for before the target is started.
@@ -111,11 +111,13 @@ func TestClients(t *testing.T) {
 			runClient(t, python, script(t, "clients/clients.py", "", ""), start())
 		},
 	}
-	for form := range forms {
-		for name, run := range clients {
-			t.Run(name+"/"+form, func(t *testing.T) {
-				run(t, func() string { return startTarget(t, form) })
-			})
+	for _, engine := range []string{engineLoop, engineNetHTTP} {
+		for form := range forms {
+			for name, run := range clients {
+				t.Run(engine+"/"+name+"/"+form, func(t *testing.T) {
+					run(t, func() string { return startTarget(t, engine, form) })
+				})
+			}
 		}
 	}
 }
@@ -133,7 +135,7 @@ func curl(t *testing.T, start func() string) {
 		want string // a regular expression for the whole output
 	}{
 		{[]string{url + "/"}, `OK`},
-		{[]string{"-I", url + "/"}, `(?s)HTTP/1\.1 200 OK\r\n.*Content-Length: 2\r\n\r\n`},
+		{[]string{"-I", url + "/"}, `(?s)HTTP/1\.1 200 OK\r\n.*Content-Length: 2\r\n.*\r\n`},
 		{[]string{"-0", url + "/"}, `OK`},
 		{[]string{"-d", "a=b", url + "/"}, `a=b`},
 		{[]string{"-H", "Transfer-Encoding: chunked", "-d", "a=b", url + "/"}, `a=b`},

@@ -10,14 +10,16 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// The target's forms answer alike.
+// The target's forms answer alike, on both engines.
 func TestConform(t *testing.T) {
-	for form := range forms {
-		t.Run(form, func(t *testing.T) {
-			p := serve(t, "conform", "--addr", "127.0.0.1:0", "--form", form)
-			testConformHTTP(t, p.url)
-			testConformWebSocket(t, p)
-		})
+	for _, engine := range []string{engineLoop, engineNetHTTP} {
+		for form := range forms {
+			t.Run(engine+"/"+form, func(t *testing.T) {
+				p := serve(t, "conform", "--addr", "127.0.0.1:0", "--engine", engine, "--form", form)
+				testConformHTTP(t, p.url)
+				testConformWebSocket(t, p)
+			})
+		}
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 // serveFlags are the flags of every command that serves.
 type serveFlags struct {
 	addr      setting[address]
+	engine    setting[string]
 	logLevel  setting[slog.Level]
 	logFormat setting[string]
 	accessLog setting[string]
@@ -33,6 +34,12 @@ func newServeFlags(addr, accessLog string) *serveFlags {
 			usage: "listen on `HOST:PORT`, on :PORT for every address, or on unix:PATH",
 			value: addr,
 			parse: parseAddress,
+		},
+		engine: setting[string]{
+			name:  "engine",
+			usage: "serve on this `ENGINE`: loop, the event loop, or nethttp, Go's net/http with a goroutine per connection",
+			value: engineLoop,
+			parse: oneOf(engineLoop, engineNetHTTP),
 		},
 		logLevel: setting[slog.Level]{
 			name:  "log-level",
@@ -62,7 +69,7 @@ func newServeFlags(addr, accessLog string) *serveFlags {
 }
 
 func (f *serveFlags) flags() []cli.Flag {
-	return []cli.Flag{f.addr.flag(), f.logLevel.flag(), f.logFormat.flag(), f.accessLog.flag(), f.drain.flag()}
+	return []cli.Flag{f.addr.flag(), f.engine.flag(), f.logLevel.flag(), f.logFormat.flag(), f.accessLog.flag(), f.drain.flag()}
 }
 
 func parseTimeout(s string) (time.Duration, error) {
@@ -119,7 +126,11 @@ func (f *serveFlags) serve(ctx context.Context, c *cli.Command, config server.Co
 	if accessLog == "on" {
 		config.AccessLog = logger
 	}
-	srv, err := server.New(config)
+	name, err := f.engine.get()
+	if err != nil {
+		return err
+	}
+	srv, err := newEngine(name, config)
 	if err != nil {
 		return err
 	}
