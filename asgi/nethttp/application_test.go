@@ -140,8 +140,8 @@ var handlers = map[string]http.HandlerFunc{
 	"nothing":  func(http.ResponseWriter, *http.Request) {},
 	"sniffed":  func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html><p>hi") },
 	"status":   func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(418); io.WriteString(w, "tea") },
-	"error":    func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", 403) },
-	"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 302) },
+	"error":    func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", http.StatusForbidden) },
+	"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
 	"late header": func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-A", "1")
 		w.WriteHeader(200)
@@ -273,7 +273,7 @@ func TestEarlyHintsAndDenial(t *testing.T) {
 		w.Header().Add("Link", "</a>; rel=preload")
 		w.Header().Add("Link", "</b>; rel=preload")
 		w.WriteHeader(103)
-		http.Error(w, r.Method+" "+r.URL.Path, 401)
+		http.Error(w, r.Method+" "+r.URL.Path, http.StatusUnauthorized)
 	}))
 	_, r := dial(t, addr, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
 	hints, _ := http.ReadResponse(r, nil)

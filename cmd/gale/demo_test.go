@@ -56,7 +56,13 @@ func TestDemoServesThePage(t *testing.T) {
 }
 
 func TestDemoChats(t *testing.T) {
-	p := serve(t, "demo", "--addr", "127.0.0.1:0", "--drain-timeout", "2s")
+	for _, engine := range []string{engineLoop, engineNetHTTP} {
+		t.Run(engine, func(t *testing.T) { testDemoChats(t, engine) })
+	}
+}
+
+func testDemoChats(t *testing.T, engine string) {
+	p := serve(t, "demo", "--addr", "127.0.0.1:0", "--engine", engine, "--drain-timeout", "2s")
 	var conns []*websocket.Conn
 	expect := func(conn *websocket.Conn, want string) {
 		t.Helper()
