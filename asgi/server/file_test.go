@@ -123,8 +123,9 @@ func TestPathSendRefused(t *testing.T) {
 func TestFileInterrupted(t *testing.T) {
 	const size = 10 * fileChunk
 	for name, interrupt := range map[string]func(path string, c *looptest.Conn){
-		"shrinks": func(path string, c *looptest.Conn) { must(t, os.Truncate(path, fileChunk)) },
-		"reset":   func(_ string, c *looptest.Conn) { c.Reset() },
+		"shrinks":                     func(path string, c *looptest.Conn) { must(t, os.Truncate(path, fileChunk)) },
+		"reset":                       func(_ string, c *looptest.Conn) { c.Reset() },
+		"reset while a chunk is read": func(_ string, c *looptest.Conn) { c.Reset() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantNoLeaks(t)
@@ -133,7 +134,10 @@ func TestFileInterrupted(t *testing.T) {
 			c := newBench(t, Config{Handler: h}).dial()
 			c.Stall()
 			c.Feed(get)
-			c.Await(func() bool { return h.x.(*httpExchange).file.waiting })
+			sender := h.x.(*httpExchange).file
+			if name != "reset while a chunk is read" {
+				c.Await(func() bool { return sender.waiting })
+			}
 			interrupt(path, c)
 			var out string
 			if name == "shrinks" {
@@ -142,9 +146,13 @@ func TestFileInterrupted(t *testing.T) {
 			if len(out) >= size {
 				t.Fatal("the truncation does not show")
 			}
-			if got := h.take(); got != "http.request |http.disconnect" && name == "reset" || strings.Count(got, "disconnect") > 1 {
+			if got := h.take(); got != "http.request |http.disconnect" && name != "shrinks" || strings.Count(got, "disconnect") > 1 {
 				t.Fatal(got)
 			}
+			c.Await(func() bool {
+				_, err := sender.file.Stat()
+				return errors.Is(err, os.ErrClosed)
+			})
 		})
 	}
 }
@@ -201,6 +209,25 @@ func TestZeroCopySend(t *testing.T) {
 			t.Fatalf("%d bytes, %.300q", len(out), out)
 		}
 	}
+	t.Run("too short a last piece", func(t *testing.T) {
+		h.on = nil
+		c.Feed(get)
+		f := open(0)
+		defer f.Close()
+		h.x.Post(func() {
+			length := asgi.Header{Name: "content-length", Value: "10"}
+			must(t, h.x.Send(&asgi.HTTPResponseStart{Status: 200, Headers: []asgi.Header{length}}))
+			must(t, h.x.Send(&asgi.HTTPResponseBody{Body: []byte("ab"), MoreBody: true}))
+			if err := h.x.Send(&asgi.HTTPResponseZeroCopySend{File: f, Count: 3}); err == nil {
+				t.Error("accepted")
+			}
+			must(t, h.x.Send(&asgi.HTTPResponseBody{Body: []byte("cdefghij")}))
+		})
+		c.Run()
+		if out := c.Output(); !strings.HasSuffix(out, "\r\n\r\nabcdefghij") {
+			t.Fatalf("%q", out)
+		}
+	})
 	t.Run("beyond the end", func(t *testing.T) {
 		h.on = nil
 		c.Feed(get)

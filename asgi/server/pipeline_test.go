@@ -178,6 +178,17 @@ func TestTimersEndWithTheExchange(t *testing.T) {
 	if fired != 3 {
 		t.Fatal("a timer fired after End")
 	}
+	ws := accepts(t)
+	open := connected(t, newBench(t, Config{Handler: ws}))
+	ws.x.Post(func() {
+		ws.x.AfterFunc(time.Second, func() { fired++ })
+		ws.x.End(nil) // the peer's close is still awaited
+	})
+	open.Advance(2 * time.Second)
+	wantOpen(t, open)
+	if fired != 3 {
+		t.Fatal("a timer fired after End")
+	}
 }
 
 // A response that was under way as the drain began cannot say "close" any more;
@@ -202,6 +213,32 @@ func TestDrainOfAResponseUnderWay(t *testing.T) {
 	}
 	wantClosing(t, c)
 	if got := h.take(); got != "http.request |gale.drain|http.disconnect" {
+		t.Fatal(got)
+	}
+}
+
+// The drain is over when every application knows that its client is gone.
+func TestDrainEndsLast(t *testing.T) {
+	h := &record{}
+	b := newBench(t, Config{Handler: h})
+	c := b.dial()
+	c.Feed(get)
+	b.startDrain(&asgi.Drain{Deadline: b.Now().Add(time.Minute)})
+	over := func() bool {
+		select {
+		case <-b.w.empty:
+			return true
+		default:
+			return false
+		}
+	}
+	h.on = func(asgi.Exchange, asgi.ReceiveEvent) {
+		if over() {
+			t.Error("the drain is over before the disconnect")
+		}
+	}
+	c.Reset()
+	if got := h.take(); got != "http.request |gale.drain|http.disconnect" || !over() {
 		t.Fatal(got)
 	}
 }

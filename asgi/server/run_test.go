@@ -232,3 +232,34 @@ func TestRefusedConnsAreNoLoss(t *testing.T) {
 	c.Close()
 	must(t, r.end())
 }
+
+// An application that sends until it is congested comes to an end although a
+// write finds that the client has gone.
+func TestSendUntilCongested(t *testing.T) {
+	asked, gone, sends := make(chan struct{}), make(chan struct{}), make(chan int, 1)
+	h := &record{on: func(x asgi.Exchange, ev asgi.ReceiveEvent) {
+		if _, ok := ev.(*asgi.HTTPRequest); !ok {
+			return
+		}
+		close(asked)
+		<-gone
+		must(t, x.Send(&asgi.HTTPResponseStart{Status: 200}))
+		n := 0
+		for ; !x.Congested() && n < 1000; n++ {
+			_ = x.Send(&asgi.HTTPResponseBody{Body: make([]byte, 64<<10), MoreBody: true})
+		}
+		sends <- n
+	}}
+	r := run(t, Config{Handler: h})
+	c := r.dial()
+	_, err := io.WriteString(c, get)
+	must(t, err)
+	<-asked
+	must(t, c.SetLinger(0))
+	c.Close()
+	close(gone)
+	if n := <-sends; n > 10 {
+		t.Fatalf("%d sends to nobody", n)
+	}
+	must(t, r.end())
+}
