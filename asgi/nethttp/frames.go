@@ -39,6 +39,7 @@ func (x *webSocketExchange) write() {
 			f := &frames[i]
 			if f.kind == hangUp {
 				x.sock.closeWrite(x.h.cfg.CloseTimeout)
+				x.h.linger(&x.exchange)
 				continue
 			}
 			if err := x.writeFrame(f); err != nil && !errors.Is(err, gorilla.ErrCloseSent) {

@@ -3,6 +3,7 @@ package nethttp
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,10 +31,18 @@ type Handler struct {
 	owner *http.Server   // of the Server this is a part of; nil else
 
 	mu    sync.Mutex
-	open  map[*exchange]struct{}
+	open  map[*exchange]standing
 	drain *asgi.Drain   // not nil once the server is about to stop
-	empty chan struct{} // closed when none is open; made by await
+	moved chan struct{} // closed when an exchange moves on; made by await
 }
+
+// standing is where an exchange stands, to a drain.
+type standing uint8
+
+const (
+	active    standing = iota + 1
+	lingering          // over but for the peer's end of the connection
+)
 
 // NewHandler checks cfg and makes a handler.
 func NewHandler(cfg Config) (*Handler, error) {
@@ -41,7 +50,7 @@ func NewHandler(cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Handler{cfg: cfg, open: map[*exchange]struct{}{}}, nil
+	return &Handler{cfg: cfg, open: map[*exchange]standing{}}, nil
 }
 
 // ServeHTTP opens an exchange for the request, and returns when its response is
@@ -82,22 +91,55 @@ func (h *Handler) enroll(x *exchange) *asgi.Drain {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !x.over {
-		h.open[x] = struct{}{}
+		h.open[x] = active
 	}
 	return h.drain
+}
+
+// linger notes that only the peer's end is awaited.
+func (h *Handler) linger(x *exchange) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.open[x] == active {
+		h.open[x] = lingering
+		h.tell()
+	}
 }
 
 func (h *Handler) forget(x *exchange) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.open, x)
-	h.checkEmpty()
+	h.tell()
 }
 
-func (h *Handler) checkEmpty() {
-	if h.empty != nil && len(h.open) == 0 {
-		close(h.empty)
-		h.empty = nil
+func (h *Handler) tell() {
+	if h.moved != nil {
+		close(h.moved)
+		h.moved = nil
+	}
+}
+
+// await blocks until none of the open exchanges stands at one of these.
+func (h *Handler) await(ctx context.Context, none ...standing) error {
+	for {
+		h.mu.Lock()
+		if h.moved == nil {
+			h.moved = make(chan struct{})
+		}
+		moved, left := h.moved, false
+		for _, at := range h.open {
+			left = left || slices.Contains(none, at)
+		}
+		h.mu.Unlock()
+		if !left {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
@@ -128,22 +170,7 @@ func (h *Handler) Drain(ctx context.Context) error {
 		x.post(func() { x.self.(drainer).announceDrain(d) })
 	}
 	h.mu.Unlock()
-	return h.await(ctx)
-}
-
-// await blocks until no exchange is open.
-func (h *Handler) await(ctx context.Context) error {
-	empty := make(chan struct{})
-	h.mu.Lock()
-	h.empty = empty
-	h.checkEmpty()
-	h.mu.Unlock()
-	select {
-	case <-empty:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return h.await(ctx, active)
 }
 
 // drainer is an exchange of either protocol.
@@ -152,12 +179,16 @@ type drainer interface {
 	abort()
 }
 
-// dropped cuts off every exchange that is still open and returns their number.
-func (h *Handler) dropped() int {
+// drop cuts off every exchange that is still there, and returns how many had
+// not come to their end.
+func (h *Handler) drop() (unfinished int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for x := range h.open {
+	for x, at := range h.open {
 		x.post(x.self.(drainer).abort)
+		if at == active {
+			unfinished++
+		}
 	}
-	return len(h.open)
+	return unfinished
 }

@@ -123,25 +123,24 @@ func (s *Server) drain() error {
 	defer cancel()
 	closed := make(chan error, 1)
 	go func() { closed <- s.http.Shutdown(ctx) }() // ends with ctx, and is waited for
-	drained := s.handler.Drain(ctx)
+	_ = s.handler.Drain(ctx) // what is left is counted below
 	err := <-closed
-	if drained == nil && err == nil {
-		return nil
+	dropped := s.handler.drop()
+	if err != nil {
+		_ = s.http.Close()
 	}
-	dropped := s.handler.dropped()
-	_ = s.http.Close()
-	s.awaitEmpty()
+	s.awaitEnd()
 	if dropped == 0 {
-		return nil // connections without a request
+		return nil // connections without a request are nobody's loss
 	}
 	return fmt.Errorf("nethttp: drain: %d exchanges dropped", dropped)
 }
 
-// awaitEmpty waits until the exchanges that were cut off know it.
-func (s *Server) awaitEmpty() {
+// awaitEnd waits until the exchanges that were cut off know it.
+func (s *Server) awaitEnd() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = s.handler.await(ctx)
+	_ = s.handler.await(ctx, active, lingering)
 }
 
 func (s *Server) closeListeners() {
