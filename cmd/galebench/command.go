@@ -120,6 +120,7 @@ func commonFlags(rounds, conns int, contenders ...string) []cli.Flag {
 		&cli.IntFlag{Name: "rounds", Value: rounds, Usage: "how often each contender is measured"},
 		&cli.StringFlag{Name: "json", Usage: "also write the rows to `FILE`"},
 		&cli.BoolFlag{Name: "unpinned", Usage: "let server and load use all cores, with a loop for each, instead of one core each"},
+		&cli.StringFlag{Name: "profile", Usage: "write profiles of the servers' last round to `DIR`: of their CPU time, in idle of their heap"},
 		&cli.IntFlag{Name: "procs", Usage: "GOMAXPROCS and event loops of a server, instead of the number of its cores"},
 	}
 }
@@ -128,22 +129,16 @@ func trafficFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.DurationFlag{Name: "warmup", Value: 500 * time.Millisecond, Usage: "traffic before each measurement"},
 		&cli.DurationFlag{Name: "duration", Value: 1500 * time.Millisecond, Usage: "length of each measurement"},
-		&cli.StringFlag{Name: "profile", Usage: "write CPU profiles of the servers' last round to `DIR`"},
 	}
 }
 
 func runTraffic(c *cli.Command, depth int, parameters string, perCPU, userEach metric, dialogues map[contender.Protocol]func() load.Dialogue) error {
 	t := &traffic{
 		dialogues: dialogues, conns: c.Int("conns"), depth: depth, perCPU: perCPU, userEach: userEach,
-		warmup: c.Duration("warmup"), duration: c.Duration("duration"), profiles: c.String("profile"),
+		warmup: c.Duration("warmup"), duration: c.Duration("duration"),
 	}
 	if t.duration < 10*time.Millisecond || t.duration > time.Hour || t.warmup < 0 || t.warmup > time.Hour {
 		return usagef("--duration must be between 10ms and 1h, --warmup between 0 and 1h")
-	}
-	if t.profiles != "" {
-		if err := os.MkdirAll(t.profiles, 0o755); err != nil {
-			return usageError{err}
-		}
 	}
 	if err := t.configure(c, fmt.Sprintf("%s duration=%v", parameters, t.duration), dialogues); err != nil {
 		return err
@@ -177,6 +172,11 @@ func (w *workload) configure(c *cli.Command, parameters string, dialogues map[co
 		return usagef("--procs must not be negative")
 	} else if procs > 0 {
 		w.place.procs = procs
+	}
+	if w.profiles = c.String("profile"); w.profiles != "" {
+		if err := os.MkdirAll(w.profiles, 0o755); err != nil {
+			return usageError{err}
+		}
 	}
 	w.parameters = fmt.Sprintf("%s conns=%d rounds=%d", parameters, conns, w.rounds)
 	return w.choose(c.String("contenders"), dialogues)

@@ -22,7 +22,7 @@ type footprint struct{ heapStack, stack, rss, rssBeforeGC, slab float64 }
 const checkEvery = 100
 
 // measure takes the difference between a server with conns and one without.
-func (w *idle) measure(c contender.Contender, _ int) ([]sample, error) {
+func (w *idle) measure(c contender.Contender, round int) ([]sample, error) {
 	server, err := startChild(c.Name, w.place)
 	if err != nil {
 		return nil, err
@@ -39,6 +39,9 @@ func (w *idle) measure(c contender.Contender, _ int) ([]sample, error) {
 	defer g.Close()
 	after, err := footprintOf(server)
 	if err != nil {
+		return nil, err
+	}
+	if err := w.profile(server, "heap", w.name+"-"+c.Name, round); err != nil {
 		return nil, err
 	}
 	if err := g.Check(checkEvery); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,6 +21,7 @@ import (
 //	memory          collect garbage and say what is left: heap and stacks in bytes
 //	profile FILE    begin to write a CPU profile
 //	profile         end it
+//	heap FILE       write a profile of the memory in use
 //
 // The end of its standard input ends the server.
 type answer struct {
@@ -62,6 +64,11 @@ func obey(command string) answer {
 	case name == "profile":
 		pprof.StopCPUProfile()
 		return answer{}
+	case name == "heap":
+		if err := writeHeap(argument); err != nil {
+			return answer{Error: err.Error()}
+		}
+		return answer{}
 	default:
 		return answer{Error: "there is no such command"}
 	}
@@ -73,6 +80,14 @@ func startProfile(file string) error {
 		return err
 	}
 	return pprof.StartCPUProfile(f)
+}
+
+func writeHeap(file string) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(pprof.WriteHeapProfile(f), f.Close())
 }
 
 // memory collects twice, since a sync.Pool survives one collection, and returns

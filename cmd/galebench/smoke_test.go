@@ -88,13 +88,18 @@ func checkRows(t *testing.T, file, contenders string, count int) {
 }
 
 func TestProfile(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "profiles")
-	code, _, stderr := galebench(append(strings.Fields("echo --conns 2 --contenders raw --profile "+dir), strings.Fields(quick)...)...)
-	if code != exitOK {
-		t.Fatalf("exit code %d: %s", code, stderr)
-	}
-	if info, err := os.Stat(filepath.Join(dir, "echo-1-raw.pprof")); err != nil || info.Size() == 0 {
-		t.Errorf("the profile: %v, error %v", info, err)
+	for command, name := range map[string]string{
+		"echo --conns 2 " + quick:   "echo-1-raw.pprof",
+		"idle --conns 2 --rounds 1": "idle-raw.pprof",
+	} {
+		dir := filepath.Join(t.TempDir(), "profiles")
+		code, _, stderr := galebench(append(strings.Fields(command), "--contenders", "raw", "--profile", dir)...)
+		if code != exitOK {
+			t.Fatalf("exit code %d: %s", code, stderr)
+		}
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v, error %v", name, info, err)
+		}
 	}
 }
 

@@ -19,6 +19,7 @@ type workload struct {
 	contenders []contender.Contender
 	rounds     int
 	place      placement
+	profiles   string // directory for profiles of the servers; "": none
 	measure    func(c contender.Contender, round int) ([]sample, error)
 }
 
@@ -61,6 +62,16 @@ func (w *workload) run(progress io.Writer) ([]row, error) {
 	return rows, nil
 }
 
+// profile gives a server the command that profiles it, if that is wanted in
+// this round, which is the last one.
+func (w *workload) profile(server *child, command, name string, round int) error {
+	if w.profiles == "" || round < w.rounds-1 {
+		return nil
+	}
+	_, err := server.ask(command + " " + filepath.Join(w.profiles, name+".pprof"))
+	return err
+}
+
 // traffic keeps a server busy; echo and http are its two forms.
 type traffic struct {
 	workload
@@ -69,7 +80,6 @@ type traffic struct {
 	depth     int
 	warmup    time.Duration
 	duration  time.Duration
-	profiles  string // directory for CPU profiles; "": none
 	perCPU    metric
 	userEach  metric
 }
@@ -89,11 +99,8 @@ func (t *traffic) measure(c contender.Contender, round int) ([]sample, error) {
 	if _, err := g.Run(t.warmup); err != nil {
 		return nil, err
 	}
-	if t.profiles != "" && round == t.rounds-1 {
-		name := fmt.Sprintf("%s-%d-%s.pprof", t.name, t.depth, c.Name)
-		if _, err := server.ask("profile " + filepath.Join(t.profiles, name)); err != nil {
-			return nil, err
-		}
+	if err := t.profile(server, "profile", fmt.Sprintf("%s-%d-%s", t.name, t.depth, c.Name), round); err != nil {
+		return nil, err
 	}
 	before, err := server.cpu()
 	if err != nil {
