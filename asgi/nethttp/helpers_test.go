@@ -26,6 +26,19 @@ const waitLimit = 10 * time.Second
 // serve runs a server until the test is over, and checks that nothing is left.
 func serve(t testing.TB, cfg nethttp.Config) (addr string) {
 	t.Helper()
+	addr, stop := start(t, cfg)
+	t.Cleanup(func() {
+		http.DefaultClient.CloseIdleConnections()
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return addr
+}
+
+// start runs a server until stop, which returns what Run does.
+func start(t testing.TB, cfg nethttp.Config) (addr string, stop func() error) {
+	t.Helper()
 	asgitest.CheckGoroutines(t)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -43,15 +56,11 @@ func serve(t testing.TB, cfg nethttp.Config) (addr string) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- srv.Run(ctx) }() // ends with the test
-	t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
+	go func() { done <- srv.Run(ctx) }() // ends with stop
+	return bound.String(), func() error {
 		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return bound.String()
+		return <-done
+	}
 }
 
 // dial connects to addr and sends text.

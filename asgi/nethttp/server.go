@@ -123,7 +123,7 @@ func (s *Server) drain() error {
 	defer cancel()
 	closed := make(chan error, 1)
 	go func() { closed <- s.http.Shutdown(ctx) }() // ends with ctx, and is waited for
-	_ = s.handler.Drain(ctx) // what is left is counted below
+	_ = s.handler.Drain(ctx)                       // what is left is counted below
 	err := <-closed
 	dropped := s.handler.drop()
 	if err != nil {

@@ -1,0 +1,75 @@
+package nethttp_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	gorilla "github.com/gorilla/websocket"
+
+	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/nethttp"
+)
+
+// What does not end within the drain is dropped, counted, and told.
+func TestDrainDrops(t *testing.T) {
+	h := accepting(t, nil)
+	addr, stop := start(t, nethttp.Config{Handler: h, DrainTimeout: 50 * time.Millisecond})
+	dial(t, addr, get)
+	h.wait(t, "http.request")
+	ws := dialWebSocket(t, addr)
+	ws.SetCloseHandler(func(int, string) error { return nil }) // it does not answer
+	h.wait(t, "websocket.connect")
+	done := make(chan error, 1)
+	go func() { done <- stop() }() // ends with the drain
+	if got := closeCode(t, ws); got != 1012 {
+		t.Errorf("close code %d, want 1012", got)
+	}
+	select {
+	case err := <-done:
+		if err == nil || !strings.Contains(err.Error(), "2 exchanges dropped") {
+			t.Errorf("Run returns %v", err)
+		}
+	case <-time.After(waitLimit):
+		t.Fatal("Run does not return")
+	}
+	for _, want := range []string{"gale.drain", "http.disconnect", "websocket.disconnect 1006"} {
+		h.saw(t, want)
+	}
+}
+
+// A client that has closed, but keeps its connection, holds up no drain.
+func TestLingeringHoldsUpNoDrain(t *testing.T) {
+	h := accepting(t, nil)
+	addr, stop := start(t, nethttp.Config{Handler: h, DrainTimeout: 200 * time.Millisecond})
+	ws := dialWebSocket(t, addr)
+	if err := ws.WriteControl(gorilla.CloseMessage, gorilla.FormatCloseMessage(1000, ""), time.Now().Add(waitLimit)); err != nil {
+		t.Fatal(err)
+	}
+	h.wait(t, "websocket.disconnect 1000")
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A listener that cannot be had is an error, and Close releases the others.
+func TestListen(t *testing.T) {
+	srv, err := nethttp.NewServer(nethttp.Config{Handler: asgi.HandlerFunc(nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, err := srv.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := srv.Listen("tcp", addr.String()); err == nil {
+		t.Error("one address is listened on twice")
+	}
+	if err := srv.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := srv.Run(context.Background()); err == nil {
+		t.Error("a closed server runs")
+	}
+}
