@@ -100,18 +100,20 @@ func (o *outbox[T]) above(high int) bool {
 	return o.awaited
 }
 
-// close drops what waits and what will come; last is still taken.
-func (o *outbox[T]) close(last ...T) {
+// close drops what waits, which it returns, and what will come; last is still
+// taken.
+func (o *outbox[T]) close(last ...T) (dropped []T) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
-		return
+		return nil
 	}
 	o.closed = true
-	o.items, o.bytes = last, 0
+	dropped, o.items, o.bytes = o.items, last, 0
 	if o.arrival.L != nil {
 		o.arrival.Signal()
 	}
+	return dropped
 }
 
 func (o *outbox[T]) isClosed() bool {

@@ -180,4 +180,4 @@ func (s *response) answer(status int, headers []asgi.Header) {
 func (s *response) cut() { s.put(piece{end: endCut}) }
 
 // drop ends a response whose peer is gone.
-func (s *response) drop() { s.out.close(piece{end: endCut}) }
+func (s *response) drop() { closeFiles(s.out.close(piece{end: endCut})) }
