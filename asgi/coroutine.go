@@ -37,18 +37,20 @@ type coroutine struct {
 	next  func() (struct{}, bool) // the loop switches to the application
 	yield func(struct{}) bool     // the application switches to the loop
 
-	data   ReceiveEvent // delivered, not yet received
-	aside  ReceiveEvent // delivered in spite of a pause; comes behind data
-	gone   ReceiveEvent // the disconnect, from when it came
-	paused bool         // delivery stands still until the application receives
+	data    ReceiveEvent // delivered, not yet received
+	aside   ReceiveEvent // delivered in spite of a pause; comes behind data
+	gone    ReceiveEvent // the disconnect, from when it came
+	sending SendEvent    // handed to the loop by send; nil else
+	sendErr error        // what became of it
+	err     error        // what the application returned
 
-	running  bool // the loop has switched to the application
+	parks    uint32 // counts parks, so that a late wake-up finds its park over
+	futile   int32  // calls that failed at once, since the last park
+	burst    int32  // what was sent since the last park, as maxBurst counts
 	parked   parking
-	parks    uint // counts parks, so that a late wake-up finds its park over
-	futile   uint // calls that failed at once, since the last park
-	burst    int  // what was sent since the last park, as maxBurst counts
+	paused   bool // delivery stands still until the application receives
+	running  bool // the loop has switched to the application
 	finished bool
-	err      error // what the application returned
 }
 
 // parking is what a suspended application waits for.
@@ -134,15 +136,30 @@ func (c *coroutine) resume() {
 	if c.running {
 		return // it will look before it parks
 	}
-	c.running = true
-	alive := c.step()
-	c.running = false
-	c.x.Adopt()
+	alive := true
+	for again := true; again; again = c.sendHeld() {
+		c.running = true
+		alive = c.step()
+		c.running = false
+		c.x.Adopt()
+	}
 	if !alive {
 		c.finished = true
 		c.ctx.end(context.Canceled)
 		c.x.End(c.err)
 	}
+}
+
+// sendHeld sends what the application has handed over, and reports whether
+// there was anything. It is done on the loop's stack, for that is large: an
+// application that never ran down into the server keeps the 2 KiB it began with.
+func (c *coroutine) sendHeld() bool {
+	if c.sending == nil {
+		return false
+	}
+	c.sendErr = c.x.Send(c.sending)
+	c.sending = nil
+	return true
 }
 
 func (c *coroutine) step() (alive bool) {
@@ -241,12 +258,14 @@ func (c *coroutine) send(ctx context.Context, ev SendEvent) error {
 		}
 		c.park(ctx, parkedSend)
 	}
-	c.burst += Size(ev) + burstPerEvent
-	err := c.x.Send(ev)
+	c.burst += int32(min(Size(ev), maxBurst)) + burstPerEvent
+	c.sending = ev
+	c.yield(struct{}{})
+	c.x.Adopt()
 	if c.gone != nil {
 		c.fail(nil)
 	}
-	return err
+	return c.sendErr
 }
 
 // fail counts a call that neither suspends nor gets anywhere, and returns err.

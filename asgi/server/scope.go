@@ -3,6 +3,7 @@ package server
 import (
 	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -73,6 +74,7 @@ func webSocketScope(s *asgi.Scope, subprotocols []string) *asgi.Scope {
 	c.Type = asgi.ScopeWebSocket
 	c.Method = ""
 	c.Scheme = "ws"
+	c.Headers = slices.Clone(s.Headers) // s is part of its exchange, which would stay with it
 	c.Subprotocols = subprotocols
 	c.Extensions = webSocketExtensions
 	return &c
