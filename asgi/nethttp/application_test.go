@@ -319,3 +319,44 @@ func TestPanic(t *testing.T) {
 		})
 	}
 }
+
+// What an application does with a handler, without an engine.
+func TestApplicationAlone(t *testing.T) {
+	run := func(te string, h http.HandlerFunc) (sent []asgi.SendEvent, err error) {
+		scope := asgitest.HTTPScope("GET", "/")
+		scope.Headers = append(scope.Headers, asgi.Header{Name: "te", Value: te})
+		scope.Extensions = map[string]any{asgi.ExtTrailers: nil}
+		receive := func(context.Context) (asgi.ReceiveEvent, error) { return &asgi.HTTPRequest{}, nil }
+		err = nethttp.Application(h)(context.Background(), scope, receive, func(_ context.Context, ev asgi.SendEvent) error {
+			sent = append(sent, asgi.CloneSend(ev))
+			return nil
+		})
+		return sent, err
+	}
+	trailing := func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "body")
+		w.Header().Set(http.TrailerPrefix+"X-Sum", "1")
+	}
+	for te, want := range map[string]int{"gzip": 2, "gzip;q=1, trailers": 3} {
+		sent, err := run(te, trailing)
+		if err != nil || len(sent) != want || sent[0].(*asgi.HTTPResponseStart).Trailers != (want == 3) {
+			t.Errorf("TE %s: %d events, %v", te, len(sent), err)
+		}
+	}
+	sent, err := run("", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	if len(sent) != 0 || !errors.Is(err, http.ErrAbortHandler) || !errors.Is(err, asgi.ErrDisconnected) {
+		t.Errorf("an abort sends %d events and returns %v", len(sent), err)
+	}
+	failure := errors.New("gone")
+	err = nethttp.Application(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := w.Write(make([]byte, 1<<16)); err != failure {
+			t.Errorf("Write returns %v", err)
+		}
+	}))(context.Background(), asgitest.HTTPScope("GET", "/"), nil, func(context.Context, asgi.SendEvent) error { return failure })
+	if err != failure {
+		t.Errorf("the application returns %v", err)
+	}
+	if err := nethttp.Application(nil)(context.Background(), &asgi.Scope{Type: asgi.ScopeLifespan}, nil, nil); err != asgi.ErrUnsupportedScope {
+		t.Errorf("lifespan: %v", err)
+	}
+}

@@ -331,3 +331,37 @@ func TestLoop(t *testing.T) {
 		}
 	}
 }
+
+// A timer that is stopped does not run, even if its time has come already; nor
+// does one whose exchange has ended.
+func TestTimers(t *testing.T) {
+	ran := make(chan string, 4)
+	h := newEvents(func(x asgi.Exchange, ev asgi.ReceiveEvent) {
+		if _, ok := ev.(*asgi.HTTPRequest); !ok {
+			return
+		}
+		stopped := x.AfterFunc(0, func() { ran <- "stopped" })
+		x.AfterFunc(0, func() { ran <- "first" })
+		<-time.After(20 * time.Millisecond) // both are due, and wait for the loop
+		if !stopped.Stop() || stopped.Stop() {
+			t.Error("a pending timer is stopped once")
+		}
+		x.AfterFunc(10*time.Millisecond, func() {
+			send(t, x, whole("")...)
+			x.AfterFunc(0, func() { ran <- "of an ended exchange" })
+			<-time.After(20 * time.Millisecond)
+			x.End(nil)
+			if x.AfterFunc(0, func() { ran <- "after the end" }).Stop() {
+				t.Error("an ended exchange has timers")
+			}
+			x.Post(func() { x.Post(func() { ran <- "last" }) })
+		})
+	})
+	_, r := dial(t, serve(t, nethttp.Config{Handler: h}), get)
+	response(t, r, "GET")
+	for _, want := range []string{"first", "last"} {
+		if got := <-ran; got != want {
+			t.Fatalf("ran %q, want %q", got, want)
+		}
+	}
+}
