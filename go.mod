@@ -3,6 +3,7 @@ module github.com/gale-server/gale
 go 1.26
 
 require (
+	github.com/go-chi/chi/v5 v5.2.3
 	github.com/gorilla/websocket v1.5.3
 	github.com/panjf2000/gnet/v2 v2.10.0
 	github.com/urfave/cli/v3 v3.6.1
@@ -10,7 +11,6 @@ require (
 )
 
 require (
-	github.com/go-chi/chi/v5 v5.2.3 // indirect
 	go.uber.org/multierr v1.11.0 // indirect
 	go.uber.org/zap v1.28.0 // indirect
 	gopkg.in/natefinch/lumberjack.v2 v2.2.1 // indirect
