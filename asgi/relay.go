@@ -166,7 +166,9 @@ func (r *relay) observe(ev ReceiveEvent) {
 	case *Writable:
 		r.congested = false
 	case *HTTPDisconnect, *WebSocketDisconnect:
-		r.gone = true
+		// After the last event it means that all is said; whether the peer got it
+		// shows when it is handed over.
+		r.gone = r.gone || !r.order.Complete()
 	default:
 		return
 	}

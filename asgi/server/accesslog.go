@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/gale-server/gale/asgi"
@@ -46,6 +47,9 @@ func (r *accessRecord) end(c *conn, status int, bytes int64) {
 
 // logFailure logs how an application failed; a panic with its stack.
 func (s *Server) logFailure(protocol string, client asgi.Address, path string, err error) {
+	if errors.Is(err, http.ErrAbortHandler) {
+		return // how an http.Handler cuts its response short: it asks for silence
+	}
 	attrs := []slog.Attr{
 		slog.String("protocol", protocol),
 		slog.String("client", client.Host),
