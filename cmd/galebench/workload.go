@@ -118,7 +118,7 @@ func (t *traffic) measure(c contender.Contender, round int) ([]sample, error) {
 		return nil, err
 	}
 	if result.Messages == 0 {
-		return nil, fmt.Errorf("no reply within %v", t.duration)
+		return nil, fmt.Errorf("no reply within %v", t.duration+load.Patience)
 	}
 	return t.samples(result, after.since(before)), nil
 }

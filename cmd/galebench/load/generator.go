@@ -113,8 +113,9 @@ type Result struct {
 	Latency  *Histogram // from the begin of a batch to its last reply; valid until the next Run
 }
 
-// Run keeps all conns busy for d. What is under way when it returns goes on in
-// the next Run, and counts there.
+// Run keeps all conns busy for d, and on until there was a reply, at most
+// [Patience] longer. What is under way when it returns goes on in the next Run,
+// and counts there.
 func (g *Generator) Run(d time.Duration) (Result, error) {
 	began := time.Now()
 	g.messages = 0
@@ -126,10 +127,14 @@ func (g *Generator) Run(d time.Duration) (Result, error) {
 	}
 	for {
 		elapsed := time.Since(began)
-		if elapsed >= d {
+		left := d - elapsed
+		if g.messages == 0 {
+			left += Patience
+		}
+		if left <= 0 {
 			return Result{Messages: g.messages, Elapsed: elapsed, Latency: &g.latency}, nil
 		}
-		n, err := unix.EpollWait(g.epoll, g.events, int((d-elapsed)/time.Millisecond)+1)
+		n, err := unix.EpollWait(g.epoll, g.events, int(left/time.Millisecond)+1)
 		if err != nil && err != unix.EINTR {
 			return Result{}, os.NewSyscallError("epoll_wait", err)
 		}

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // serveConns runs serve on every conn of a listener that ends with the test.
@@ -57,6 +59,9 @@ func TestRun(t *testing.T) {
 			t.Errorf("%d messages in %v, median latency %v", r.Messages, r.Elapsed, r.Latency.Quantile(0.5))
 		}
 	}
+	if r, err := g.Run(0); err != nil || r.Messages == 0 || r.Messages > 20*4 {
+		t.Errorf("%d messages until the first, error %v", r.Messages, err)
+	}
 }
 
 // Batches beyond what the buffers of a socket hold are sent and received in
@@ -86,6 +91,7 @@ func TestRunFails(t *testing.T) {
 		{"hangs up", func(c net.Conn, _ []byte) {}, errHungUp},
 		{"lies", func(c net.Conn, p []byte) { p[5]++; _, _ = c.Write(p); _, _ = io.Copy(io.Discard, c) }, errReply},
 		{"says too much", func(c net.Conn, p []byte) { _, _ = c.Write(append(p, p...)); _, _ = io.Copy(io.Discard, c) }, errTooMany},
+		{"answers half and hangs up", answerHalf, errHungUp},
 		{"answers and hangs up", func(c net.Conn, p []byte) { _, _ = c.Write(p) }, errHungUp},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -113,6 +119,19 @@ func TestRunFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// answerHalf sends half of p and the end of the stream in one segment, so that
+// the client hears of both at once and once.
+func answerHalf(c net.Conn, p []byte) {
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_CORK, 1) })
+	_, _ = c.Write(p[:len(p)/2])
+	_ = c.(*net.TCPConn).CloseWrite()
+	_, _ = io.Copy(io.Discard, c)
 }
 
 func TestOpenFails(t *testing.T) {
