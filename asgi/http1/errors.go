@@ -15,6 +15,9 @@ type Error struct {
 
 func (e *Error) Error() string { return "http1: " + e.Reason }
 
+// HTTPStatus returns Status.
+func (e *Error) HTTPStatus() int { return e.Status }
+
 // ResponseError says that the application's response cannot be sent as it is:
 // a call out of order, an illegal header, a body that does not match its
 // Content-Length. Nothing has been appended and the machine is as before.

@@ -7,6 +7,7 @@ import (
 	gorilla "github.com/gorilla/websocket"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/internal/engine"
 	"github.com/gale-server/gale/asgi/websocket"
 )
 
@@ -34,7 +35,7 @@ func (x *webSocketExchange) peerClosed(code int, reason string) {
 // fail ends the connection because the peer broke a rule, or is silent.
 func (x *webSocketExchange) fail(err error) {
 	x.h.cfg.Logger.Debug("websocket failed", "client", x.log.client, "error", err)
-	_ = x.sendClose(closeCodeOf(err), reasonOf(err))
+	_ = x.sendClose(engine.CloseCodeOf(err), engine.ReasonOf(err))
 	x.gone = true
 	x.announce(websocket.CloseAbnormal, err.Error())
 	x.hangUp()
@@ -147,7 +148,7 @@ func (x *webSocketExchange) look() {
 		x.pingedAt = 0
 		x.arm(cfg.PingInterval)
 	case x.pingedAt > last:
-		x.fail(errSilent)
+		x.fail(engine.ErrSilent)
 	case quiet < cfg.PingInterval:
 		x.arm(cfg.PingInterval - quiet)
 	default:

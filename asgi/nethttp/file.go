@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/internal/engine"
 )
 
 // sendPath completes the response with a file.
@@ -64,6 +65,6 @@ func partOf(e *asgi.HTTPResponseZeroCopySend) (file *os.File, offset, count int6
 	} else if count > rest {
 		return nil, 0, 0, errors.New("count is beyond the end of the file")
 	}
-	file, err = duplicate(e.File)
+	file, err = engine.Duplicate(e.File)
 	return file, offset, count, err
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/internal/engine"
 )
 
 // httpExchange is the Exchange of one request. Its loop outlives the request if
@@ -230,7 +231,7 @@ func (x *httpExchange) End(err error) {
 	if err == nil && !x.order.Complete() && !x.gone {
 		err = asgi.ErrIncomplete
 	}
-	if err == nil || x.gone && ofPeer(err) {
+	if err == nil || x.gone && engine.OfPeer(err) {
 		return
 	}
 	aborted := errors.Is(err, http.ErrAbortHandler)
@@ -243,7 +244,7 @@ func (x *httpExchange) End(err error) {
 		x.res.cut()
 		x.leave()
 	default:
-		x.res.answer(statusOf(err), nil)
+		x.res.answer(engine.StatusOf(err), nil)
 		x.leave()
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/internal/engine"
 )
 
 // makeScope makes an http scope of a request.
@@ -69,12 +70,18 @@ func webSocketScope(s *asgi.Scope, subprotocols []string) {
 	s.Extensions = extensions
 }
 
-var httpExtensions = withZeroCopy(map[string]any{
-	asgi.ExtEarlyHint: nil,
-	asgi.ExtTrailers:  nil,
-	asgi.ExtPathSend:  nil,
-	asgi.ExtDrain:     nil,
-})
+var httpExtensions = func() map[string]any {
+	extensions := map[string]any{
+		asgi.ExtEarlyHint: nil,
+		asgi.ExtTrailers:  nil,
+		asgi.ExtPathSend:  nil,
+		asgi.ExtDrain:     nil,
+	}
+	if engine.CanDuplicate {
+		extensions[asgi.ExtZeroCopySend] = nil
+	}
+	return extensions
+}()
 
 var webSocketExtensions = map[string]any{
 	asgi.ExtDenialResponse: nil,

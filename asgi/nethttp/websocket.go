@@ -11,6 +11,7 @@ import (
 	gorilla "github.com/gorilla/websocket"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/internal/engine"
 	"github.com/gale-server/gale/asgi/websocket"
 )
 
@@ -302,14 +303,14 @@ func (x *webSocketExchange) End(err error) {
 	if err == nil && !x.isOpen && !x.order.Complete() && !x.gone {
 		err = asgi.ErrIncomplete
 	}
-	if err != nil && !(ofPeer(err) && (x.gone || x.order.Complete() || x.closeSent)) {
+	if err != nil && !(engine.OfPeer(err) && (x.gone || x.order.Complete() || x.closeSent)) {
 		x.h.failure(&x.log, err)
 	}
 	switch {
 	case x.gone || x.announced || x.order.Complete():
 	case !x.isOpen:
-		x.refuse(statusOf(err))
-	case x.sendClose(closeCodeOf(err), "") != nil:
+		x.refuse(engine.StatusOf(err))
+	case x.sendClose(engine.CloseCodeOf(err), "") != nil:
 		_ = x.sendClose(websocket.CloseInternalError, "")
 	}
 	x.post(x.pump) // what waits for the application is dropped

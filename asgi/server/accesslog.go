@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/internal/engine"
 )
 
 // accessRecord is one line of the access log in the making. The zero record
@@ -47,8 +47,8 @@ func (r *accessRecord) end(c *conn, status int, bytes int64) {
 
 // logFailure logs how an application failed; a panic with its stack.
 func (s *Server) logFailure(protocol string, client asgi.Address, path string, err error) {
-	if errors.Is(err, http.ErrAbortHandler) {
-		return // how an http.Handler cuts its response short: it asks for silence
+	if engine.Silent(err) {
+		return
 	}
 	attrs := []slog.Attr{
 		slog.String("protocol", protocol),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/asgi/http1"
+	"github.com/gale-server/gale/asgi/internal/engine"
 )
 
 var errFileUnderWay = errors.New("server: a file is being sent; wait for gale.writable")
@@ -76,7 +77,7 @@ func (x *httpExchange) sendFile(e *asgi.HTTPResponseZeroCopySend) error {
 	} else if count > rest {
 		return errors.New("server: zerocopysend: count is beyond the end of the file")
 	}
-	fd, err := duplicate(e.File)
+	fd, err := engine.Duplicate(e.File)
 	if err != nil {
 		return fmt.Errorf("server: zerocopysend: %w", err)
 	}
@@ -90,26 +91,6 @@ func (x *httpExchange) sendFile(e *asgi.HTTPResponseZeroCopySend) error {
 		return fmt.Errorf("server: zerocopysend: %w", err)
 	}
 	return nil
-}
-
-func duplicate(f *os.File) (*os.File, error) {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	var fd int
-	var dupErr error
-	err = raw.Control(func(from uintptr) {
-		syscall.ForkLock.RLock()
-		defer syscall.ForkLock.RUnlock()
-		if fd, dupErr = syscall.Dup(int(from)); dupErr == nil {
-			syscall.CloseOnExec(fd)
-		}
-	})
-	if err = errors.Join(err, dupErr); err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
 // startFile writes the framing before the file and sets s to work.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/asgi/http1"
+	"github.com/gale-server/gale/asgi/internal/engine"
 	"github.com/gale-server/gale/asgi/websocket"
 	"github.com/gale-server/gale/eventloop"
 )
@@ -174,7 +175,7 @@ func (h *httpConn) refuse(err error) {
 		return
 	}
 	h.c.w.srv.log.Debug("bad request", "client", h.client.Host, "error", err)
-	status := statusOf(err)
+	status := engine.StatusOf(err)
 	if x := h.x; x != nil {
 		started := x.started
 		if !started {

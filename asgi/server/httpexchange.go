@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/internal/engine"
 )
 
 // scopeFields is the room for header fields in an exchange itself: enough for a
@@ -267,7 +268,7 @@ func (x *httpExchange) End(err error) {
 	if err == nil && !x.order.Complete() && !x.gone {
 		err = asgi.ErrIncomplete
 	}
-	if err == nil || x.gone && ofPeer(err) {
+	if err == nil || x.gone && engine.OfPeer(err) {
 		return
 	}
 	switch {
@@ -277,7 +278,7 @@ func (x *httpExchange) End(err error) {
 		x.truncate(err)
 	default:
 		x.logFailure(err)
-		x.fail(statusOf(err))
+		x.fail(engine.StatusOf(err))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/internal/engine"
 	"github.com/gale-server/gale/asgi/websocket"
 )
 
@@ -331,7 +332,7 @@ func (x *wsConn) hangUp() {
 // fail ends the connection because the peer broke a rule, or is silent.
 func (x *wsConn) fail(err error) {
 	x.c.w.srv.log.Debug("websocket failed", "client", x.c.sock.RemoteAddr().String(), "error", err)
-	if out, e := x.m.AppendClose(x.c.sock.Reserve(160), closeCodeOf(err), reasonOf(err)); e == nil {
+	if out, e := x.m.AppendClose(x.c.sock.Reserve(160), engine.CloseCodeOf(err), engine.ReasonOf(err)); e == nil {
 		x.c.sock.Commit(out)
 	}
 	x.gone = true
@@ -385,16 +386,16 @@ func (x *wsConn) End(err error) {
 	if err == nil && x.opening != nil && !x.order.Complete() && !x.gone {
 		err = asgi.ErrIncomplete
 	}
-	if err != nil && !(ofPeer(err) && (x.gone || x.order.Complete() || x.m.CloseSent())) {
+	if err != nil && !(engine.OfPeer(err) && (x.gone || x.order.Complete() || x.m.CloseSent())) {
 		x.c.w.srv.logFailure("websocket", address(x.c.sock.RemoteAddr()), x.path(), err)
 	}
 	switch {
 	case x.closing || x.gone || x.order.Complete():
 	case x.opening != nil:
-		x.refuse(statusOf(err))
+		x.refuse(engine.StatusOf(err))
 	default:
 		// A close that was sent already is all there is to say.
-		if e := x.sendClose(closeCodeOf(err), ""); e != nil && !x.m.CloseSent() {
+		if e := x.sendClose(engine.CloseCodeOf(err), ""); e != nil && !x.m.CloseSent() {
 			_ = x.sendClose(websocket.CloseInternalError, "")
 		}
 	}
@@ -454,7 +455,7 @@ func (x *wsConn) deadline() {
 	case len(x.c.held) > 0: // it is we who do not read
 		x.armPing()
 	case x.pinged:
-		x.fail(errSilent)
+		x.fail(engine.ErrSilent)
 	case quiet < cfg.PingInterval:
 		x.setDeadline(cfg.PingInterval - quiet)
 	default:

@@ -13,6 +13,9 @@ type Error struct {
 
 func (e *Error) Error() string { return "websocket: " + e.Reason }
 
+// CloseCode returns Code.
+func (e *Error) CloseCode() int { return e.Code }
+
 // What the peer can do wrong once the connection is open.
 var (
 	errReservedBits      = &Error{CloseProtocolError, "reserved bit is set without an extension (RFC 6455 §5.2)"}

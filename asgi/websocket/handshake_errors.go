@@ -14,6 +14,9 @@ type HandshakeError struct {
 
 func (e *HandshakeError) Error() string { return "websocket: " + e.Reason }
 
+// HTTPStatus returns Status.
+func (e *HandshakeError) HTTPStatus() int { return e.Status }
+
 // upgradeRequired is owed by every 426 (RFC 9110 §15.5.22).
 var upgradeRequired = []asgi.Header{
 	{Name: "upgrade", Value: "websocket"},

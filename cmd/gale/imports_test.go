@@ -22,11 +22,13 @@ var layers = []struct {
 }{
 	{"asgi", nil},
 	{"asgi/asgitest/...", []string{"asgi"}},
-	{"asgi/internal/...", nil}, // data of tests
+	{"asgi/internal/engine", []string{"asgi", "asgi/websocket"}}, // what engines share
+	{"asgi/internal/engine", []string{"asgi", "asgi/websocket"}}, // what engines share
+	{"asgi/internal/...", nil},                                   // data of tests
 	{"asgi/http1", []string{"asgi"}},
 	{"asgi/websocket", []string{"asgi"}},
-	{"asgi/nethttp", []string{"asgi", "asgi/websocket"}},
-	{"asgi/server", []string{"asgi", "asgi/http1", "asgi/websocket", "eventloop"}},
+	{"asgi/nethttp", []string{"asgi", "asgi/websocket", "asgi/internal/engine"}},
+	{"asgi/server", []string{"asgi", "asgi/http1", "asgi/websocket", "asgi/internal/engine", "eventloop"}},
 	{"eventloop/...", []string{"eventloop/..."}},
 	{"executor/...", []string{"executor/..."}},
 	{"handlers/...", []string{"asgi", "executor", "handlers/..."}},

@@ -1,23 +1,19 @@
 //go:build unix
 
-package nethttp
+package engine
 
 import (
 	"errors"
 	"os"
 	"syscall"
-
-	"github.com/gale-server/gale/asgi"
 )
 
-func withZeroCopy(extensions map[string]any) map[string]any {
-	extensions[asgi.ExtZeroCopySend] = nil
-	return extensions
-}
+// CanDuplicate reports whether Duplicate works on this system.
+const CanDuplicate = true
 
-// duplicate returns a file of its own for what f refers to: the application may
-// close f when its send has returned.
-func duplicate(f *os.File) (*os.File, error) {
+// Duplicate returns a file of its own for what f refers to: an application may
+// close the file of a zero-copy send when its send has returned.
+func Duplicate(f *os.File) (*os.File, error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return nil, err

@@ -1,0 +1,68 @@
+// Package engine holds what every engine decides alike: what an error means to
+// the peer, and to the log. The functions are safe for concurrent use.
+package engine
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/websocket"
+)
+
+// ErrSilent ends a WebSocket whose peer did not answer a ping.
+var ErrSilent = errors.New("asgi: no answer to a ping")
+
+// StatusOf maps the error that ended a request before its response had begun to
+// the status of the response: what the error itself says with a method
+// HTTPStatus, of the protocol machines, a saturated executor and the like, else
+// 500. It is the one place that does.
+func StatusOf(err error) int {
+	var of interface{ HTTPStatus() int }
+	if errors.As(err, &of) {
+		if status := of.HTTPStatus(); status >= 400 && status <= 599 {
+			return status
+		}
+	}
+	return http.StatusInternalServerError
+}
+
+// CloseCodeOf maps the error that ended a WebSocket to the code of the close
+// frame: what the error itself says with a method CloseCode, else 1011; 1000
+// without an error. It is the one place that does.
+func CloseCodeOf(err error) int {
+	var of interface{ CloseCode() int }
+	switch {
+	case err == nil:
+		return websocket.CloseNormal
+	case errors.As(err, &of):
+		return of.CloseCode()
+	default:
+		return websocket.CloseInternalError
+	}
+}
+
+// ReasonOf is the reason of the close frame for err: only what the peer itself
+// did is told to it.
+func ReasonOf(err error) string {
+	var peer *websocket.Error
+	switch {
+	case errors.As(err, &peer):
+		return peer.Reason
+	case errors.Is(err, ErrSilent):
+		return "no answer to a ping"
+	default:
+		return ""
+	}
+}
+
+// OfPeer reports whether err, of an application whose peer is gone, is the
+// peer's doing and no news for the log: its context was cancelled then.
+func OfPeer(err error) bool {
+	return errors.Is(err, asgi.ErrDisconnected) || errors.Is(err, context.Canceled)
+}
+
+// Silent reports whether err is how an http.Handler cuts its response short
+// without a word in the log.
+func Silent(err error) bool { return errors.Is(err, http.ErrAbortHandler) }
