@@ -63,6 +63,9 @@ func (r *relay) send(ctx context.Context, ev SendEvent) error {
 			break
 		}
 		if err := r.wait(ctx); err != nil {
+			if r.gone { // which is why the application's context is done
+				return ErrDisconnected
+			}
 			return err
 		}
 	}
