@@ -1,9 +1,11 @@
 package server
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -14,7 +16,14 @@ import (
 
 func TestMain(m *testing.M) {
 	eventloop.AssertOwnership()
-	os.Exit(m.Run())
+	warmUp()
+	goroutines, files := runtime.NumGoroutine(), len(openFiles())
+	code := m.Run()
+	if left := remains(goroutines, files); left != "" && code == 0 {
+		fmt.Fprintln(os.Stderr, "left behind by the tests of the package:", left)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // bench is a server's one worker on a scripted loop.
