@@ -3,13 +3,13 @@ package nethttp
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/internal/engine"
 	"github.com/gale-server/gale/asgi/websocket"
 )
 
@@ -132,24 +132,13 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Handler == nil {
 		return c, errors.New("nethttp: Config.Handler is nil")
 	}
-	if c.RootPath != "" && (!strings.HasPrefix(c.RootPath, "/") || strings.HasSuffix(c.RootPath, "/")) {
-		return c, errors.New("nethttp: Config.RootPath must begin with a slash and not end with one")
-	}
-	for _, origin := range c.AllowedOrigins {
-		u, err := url.Parse(origin)
-		if origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {
-			return c, errors.New("nethttp: Config.AllowedOrigins: " + origin + " is not scheme://host[:port]")
-		}
+	if err := engine.CheckMount(c.RootPath, c.AllowedOrigins); err != nil {
+		return c, fmt.Errorf("nethttp: %w", err)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	switch c.Name {
-	case "":
-		c.Name = "gale"
-	case "-":
-		c.Name = ""
-	}
+	c.Name = engine.ServerName(c.Name)
 	c.setLimits()
 	if c.LowWatermark > c.HighWatermark || c.HighWatermark > c.OutboxBytes || c.LowWatermark < 0 {
 		return c, errors.New("nethttp: Config: LowWatermark, HighWatermark and OutboxBytes must rise in this order")
@@ -160,20 +149,20 @@ func (c Config) withDefaults() (Config, error) {
 func (c *Config) setLimits() {
 	standard(&c.WebSocket.MaxMessageBytes, 16<<20, math.MaxInt64)
 	standard(&c.MaxBodyBytes, 1<<30, math.MaxInt64)
-	standard(&c.OutboxBytes, 1<<20, math.MaxInt)
-	standard(&c.HighWatermark, min(c.OutboxBytes, 1<<20)/4, math.MaxInt)
+	standard(&c.OutboxBytes, engine.OutboxBytes, math.MaxInt)
+	standard(&c.HighWatermark, engine.HighWatermark(c.OutboxBytes), math.MaxInt)
 	standard(&c.LowWatermark, c.HighWatermark/4, -1)
-	standard(&c.MinBodyRate, 240, 0)
+	standard(&c.MinBodyRate, engine.MinBodyRate, 0)
 	standard(&c.MaxHeadBytes, 64<<10, 16<<20)
 	standard(&c.WriteTimeout, 30*time.Second, 0)
-	standard(&c.BodyRatePeriod, 10*time.Second, 0)
-	standard(&c.PingInterval, 25*time.Second, 0)
-	standard(&c.PongTimeout, 20*time.Second, 0)
-	standard(&c.CloseTimeout, 5*time.Second, 0)
-	standard(&c.LifespanTimeout, 60*time.Second, 0)
-	standard(&c.HeadTimeout, 10*time.Second, 0)
-	standard(&c.KeepAliveTimeout, 75*time.Second, 0)
-	standard(&c.DrainTimeout, 10*time.Second, 0)
+	standard(&c.BodyRatePeriod, engine.BodyRatePeriod, 0)
+	standard(&c.PingInterval, engine.PingInterval, 0)
+	standard(&c.PongTimeout, engine.PongTimeout, 0)
+	standard(&c.CloseTimeout, engine.CloseTimeout, 0)
+	standard(&c.LifespanTimeout, engine.LifespanTimeout, 0)
+	standard(&c.HeadTimeout, engine.HeadTimeout, 0)
+	standard(&c.KeepAliveTimeout, engine.KeepAliveTimeout, 0)
+	standard(&c.DrainTimeout, engine.DrainTimeout, 0)
 }
 
 // standard puts in the default for zero, and none for what is negative.

@@ -1,10 +1,10 @@
 package nethttp
 
 import (
-	"runtime/debug"
 	"time"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/internal/engine"
 )
 
 // exchange is what the exchanges of both protocols share: the loop, the
@@ -24,7 +24,7 @@ type exchange struct {
 	gone      bool // the peer is
 	ended     bool // the application is
 	over      bool // the connection has nothing to do with this exchange any more
-	timers    map[*timer]struct{}
+	timers    engine.Timers
 }
 
 // finish ends the connection's part in the exchange, end the application's.
@@ -83,56 +83,13 @@ func (x *exchange) deliver(ev asgi.ReceiveEvent) {
 }
 
 // protect runs a call of the application and ends x if it panics.
-func (x *exchange) protect(fn func()) {
-	defer func() {
-		if v := recover(); v != nil {
-			x.self.End(&asgi.PanicError{Value: v, Stack: debug.Stack()})
-		}
-	}()
-	fn()
-}
-
-// timer is a pending call of Exchange.AfterFunc. It stops with its exchange.
-//
-// Loop-owned: call only from its event loop.
-type timer struct {
-	x     *exchange
-	clock *time.Timer
-}
+func (x *exchange) protect(fn func()) { engine.Protect(x.self, fn) }
 
 func (x *exchange) AfterFunc(d time.Duration, fn func()) asgi.Timer {
-	t := &timer{x: x}
 	if x.over || x.ended {
-		return t
+		return engine.Stopped
 	}
-	if x.timers == nil {
-		x.timers = map[*timer]struct{}{}
-	}
-	x.timers[t] = struct{}{}
-	t.clock = time.AfterFunc(d, func() {
-		x.post(func() {
-			if t.Stop() {
-				x.protect(fn)
-			}
-		})
-	})
-	return t
+	return x.timers.After(x.Post, d, fn)
 }
 
-// Stop reports whether the call was still pending, which it is until it runs on
-// the loop.
-func (t *timer) Stop() bool {
-	_, pending := t.x.timers[t]
-	delete(t.x.timers, t)
-	if pending {
-		t.clock.Stop()
-	}
-	return pending
-}
-
-func (x *exchange) stopTimers() {
-	for t := range x.timers {
-		t.clock.Stop()
-	}
-	x.timers = nil
-}
+func (x *exchange) stopTimers() { x.timers.Stop() }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/internal/engine"
 	"github.com/gale-server/gale/asgi/websocket"
 )
 
@@ -26,9 +27,9 @@ import (
 // Safe for concurrent use, but for Startup, which comes first.
 type Handler struct {
 	cfg   Config
-	state map[string]any // of the lifespan; set by Startup
-	life  *lifespan      // nil if the application has none
-	owner *http.Server   // of the Server this is a part of; nil else
+	state map[string]any   // of the lifespan; set by Startup
+	life  *engine.Lifespan // nil before Startup
+	owner *http.Server     // of the Server this is a part of; nil else
 
 	mu    sync.Mutex
 	open  map[*exchange]standing

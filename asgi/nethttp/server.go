@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gale-server/gale/asgi/internal/engine"
 )
 
 // Server serves one application on any number of listeners, with the shape of
@@ -80,6 +82,10 @@ func (s *Server) Listen(network, address string) (net.Addr, error) {
 // application failed to start or to shut down, or connections had to be
 // dropped. A Server runs once.
 //
+// A ctx that is done before the application has started is an orderly end, too:
+// its startup is cut short, by cancelling its context, and as it never started
+// it is not told to shut down.
+//
 // Draining follows the order of asgi/server: the listeners close; every open
 // exchange gets a gale.drain event; responses under way end with "Connection:
 // close"; WebSockets are closed with 1012, spread over the first half of
@@ -91,6 +97,9 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	if err := s.handler.Startup(ctx); err != nil {
 		s.closeListeners()
+		if engine.ToldToStop(ctx, err) {
+			return nil
+		}
 		return err
 	}
 	failed := make(chan error, len(s.listeners))

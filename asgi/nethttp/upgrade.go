@@ -12,6 +12,7 @@ import (
 	gorilla "github.com/gorilla/websocket"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/internal/engine"
 )
 
 // upgrade completes the opening handshake, on the goroutine of net/http.
@@ -111,7 +112,7 @@ func (s *socket) closeWrite(timeout time.Duration) {
 }
 
 // lingerBytes bounds what a peer may go on sending after the close.
-const lingerBytes = 64 << 20
+const lingerBytes = engine.LingerBytes
 
 // linger reads until the peer has closed, too.
 func (s *socket) linger() {

@@ -2,13 +2,13 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/asgi/http1"
+	"github.com/gale-server/gale/asgi/internal/engine"
 	"github.com/gale-server/gale/asgi/websocket"
 	"github.com/gale-server/gale/eventloop"
 )
@@ -119,52 +119,34 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Handler == nil {
 		return c, errors.New("server: Config.Handler is nil")
 	}
-	if c.RootPath != "" && (!strings.HasPrefix(c.RootPath, "/") || strings.HasSuffix(c.RootPath, "/")) {
-		return c, errors.New("server: Config.RootPath must begin with a slash and not end with one")
-	}
-	for _, origin := range c.AllowedOrigins {
-		u, err := url.Parse(origin)
-		if origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {
-			return c, errors.New("server: Config.AllowedOrigins: " + origin + " is not scheme://host[:port]")
-		}
+	if err := engine.CheckMount(c.RootPath, c.AllowedOrigins); err != nil {
+		return c, fmt.Errorf("server: %w", err)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	switch c.Name {
-	case "":
-		c.Name = "gale"
-	case "-":
-		c.Name = ""
-	}
-	standard(&c.HeadTimeout, 10*time.Second)
-	standard(&c.KeepAliveTimeout, 75*time.Second)
-	standard(&c.BodyRatePeriod, 10*time.Second)
-	standard(&c.PingInterval, 25*time.Second)
-	standard(&c.PongTimeout, 20*time.Second)
-	standard(&c.CloseTimeout, 5*time.Second)
-	standard(&c.LifespanTimeout, 60*time.Second)
-	standard(&c.DrainTimeout, 10*time.Second)
-	if c.Loop.LingerBytes == 0 {
-		// A client that has its answer may still be sending what was refused, an
-		// upload or a message too large; a reset would destroy the answer.
-		c.Loop.LingerBytes = 64 << 20
-	}
-	if c.Loop.HighWatermark == 0 {
-		// The reactor's own default, needed here to tell who is congested.
-		c.Loop.HighWatermark = 256 << 10
-		if c.Loop.OutboxBytes > 0 {
-			c.Loop.HighWatermark = min(c.Loop.OutboxBytes, 1<<20) / 4
-		}
-	}
-	if c.MinBodyRate == 0 {
-		c.MinBodyRate = 240
-	}
+	c.Name = engine.ServerName(c.Name)
+	standard(&c.HeadTimeout, engine.HeadTimeout)
+	standard(&c.KeepAliveTimeout, engine.KeepAliveTimeout)
+	standard(&c.MinBodyRate, engine.MinBodyRate)
+	standard(&c.BodyRatePeriod, engine.BodyRatePeriod)
+	standard(&c.PingInterval, engine.PingInterval)
+	standard(&c.PongTimeout, engine.PongTimeout)
+	standard(&c.CloseTimeout, engine.CloseTimeout)
+	standard(&c.LifespanTimeout, engine.LifespanTimeout)
+	standard(&c.DrainTimeout, engine.DrainTimeout)
+	// A client that has its answer may still be sending what was refused, an
+	// upload or a message too large; a reset would destroy the answer.
+	standard(&c.Loop.LingerBytes, engine.LingerBytes)
+	// The reactor's own defaults, needed here to tell who is congested.
+	standard(&c.Loop.OutboxBytes, engine.OutboxBytes)
+	standard(&c.Loop.HighWatermark, engine.HighWatermark(c.Loop.OutboxBytes))
 	return c, nil
 }
 
-func standard(d *time.Duration, value time.Duration) {
-	if *d == 0 {
-		*d = value
+// standard puts in the default for zero.
+func standard[T int | time.Duration](v *T, value T) {
+	if *v == 0 {
+		*v = value
 	}
 }

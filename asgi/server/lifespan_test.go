@@ -112,6 +112,49 @@ func TestLifespanServes(t *testing.T) {
 	})
 }
 
+// Told to stop while the application starts, a server ends in good order. The
+// application's context is cancelled, and it is not told to shut down.
+func TestStoppedWhileStarting(t *testing.T) {
+	for name, form := range map[string]func(asgi.Application) asgi.Handler{
+		"coroutine": asgi.Coroutine,
+		"goroutine": func(app asgi.Application) asgi.Handler { return asgi.Goroutine(app, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			began, ended := make(chan struct{}), make(chan error, 1)
+			r := run(t, Config{Handler: form(func(ctx context.Context, _ *asgi.Scope, receive asgi.Receive, send asgi.Send) error {
+				receive(ctx)
+				close(began)
+				ev, err := receive(ctx)
+				if err == nil {
+					err = errors.New("got " + ev.EventType())
+				}
+				ended <- err
+				return err
+			})})
+			select {
+			case <-began:
+			case err := <-r.done:
+				t.Fatal("Run returns", err)
+			}
+			must(t, r.end())
+			if err := <-ended; !errors.Is(err, context.Canceled) && !errors.Is(err, asgi.ErrDisconnected) {
+				t.Fatalf("the application gets %v", err)
+			}
+		})
+	}
+	t.Run("before", func(t *testing.T) {
+		wantNoLeaks(t)
+		srv, err := New(Config{Handler: asgi.HandlerFunc(func(*asgi.Scope, asgi.Exchange) asgi.Receiver {
+			t.Error("the application is opened")
+			return nil
+		})})
+		must(t, err)
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		must(t, srv.Run(ctx))
+	})
+}
+
 func TestLifespanDoesNotStart(t *testing.T) {
 	failed := func(ctx context.Context, _ *asgi.Scope, receive asgi.Receive, send asgi.Send) error {
 		receive(ctx)
@@ -142,9 +185,7 @@ func TestLifespanDoesNotStart(t *testing.T) {
 		})
 		t.Run(name+" and is cancelled", func(t *testing.T) {
 			r := run(t, Config{Handler: lives(app)})
-			if err := r.end(); !errors.Is(err, context.Canceled) {
-				t.Fatal(err)
-			}
+			must(t, r.end())
 		})
 	}
 	t.Run("on a goroutine", func(t *testing.T) {
@@ -154,8 +195,6 @@ func TestLifespanDoesNotStart(t *testing.T) {
 			return err
 		}
 		r := run(t, Config{Handler: asgi.Goroutine(waits, nil)})
-		if err := r.end(); !errors.Is(err, context.Canceled) {
-			t.Fatal(err)
-		}
+		must(t, r.end())
 	})
 }

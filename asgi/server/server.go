@@ -11,6 +11,7 @@ import (
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/asgi/http1"
+	"github.com/gale-server/gale/asgi/internal/engine"
 	"github.com/gale-server/gale/eventloop"
 )
 
@@ -80,6 +81,10 @@ func (s *Server) ListenWith(c eventloop.ListenConfig) (net.Addr, error) {
 // application failed to start or to shut down, or connections had to be
 // dropped. A Server runs once, and not after Close.
 //
+// A ctx that is done before the application has started is an orderly end, too:
+// its startup is cut short, by cancelling its context, and as it never started
+// it is not told to shut down.
+//
 // Draining follows a fixed order: the listeners close; idle connections close;
 // every open exchange gets a gale.drain event; responses under way end with
 // "Connection: close"; WebSockets are closed with 1012, spread over the first
@@ -89,14 +94,27 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.running.Swap(true) {
 		return errors.New("server: Run called twice, or after Close")
 	}
-	life, err := s.startup(ctx)
-	if err == nil {
-		s.group.Start()
-		<-ctx.Done()
-		err = errors.Join(s.drain(), life.shutdown(context.Background()))
+	defer s.stop()
+	life := engine.NewLifespan(s.group.Loop(0), engine.LifespanConfig{
+		Handler: s.cfg.Handler,
+		Timeout: s.cfg.LifespanTimeout,
+		Strict:  s.cfg.Strict,
+		Failed:  func(err error) { s.logFailure("lifespan", asgi.Address{}, "", err) },
+	})
+	state, err := life.Startup(ctx)
+	if err != nil {
+		if engine.ToldToStop(ctx, err) {
+			return nil
+		}
+		return fmt.Errorf("server: %w", err)
 	}
-	life.abandon()
-	s.stop()
+	s.state = state
+	s.group.Start()
+	<-ctx.Done()
+	err = s.drain()
+	if failed := life.Shutdown(context.Background()); failed != nil {
+		err = errors.Join(err, fmt.Errorf("server: %w", failed))
+	}
 	return err
 }
 

@@ -23,7 +23,6 @@ var layers = []struct {
 	{"asgi", nil},
 	{"asgi/asgitest/...", []string{"asgi"}},
 	{"asgi/internal/engine", []string{"asgi", "asgi/websocket"}}, // what engines share
-	{"asgi/internal/engine", []string{"asgi", "asgi/websocket"}}, // what engines share
 	{"asgi/internal/...", nil},                                   // data of tests
 	{"asgi/http1", []string{"asgi"}},
 	{"asgi/websocket", []string{"asgi"}},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -142,10 +141,7 @@ func (f *serveFlags) serve(ctx context.Context, c *cli.Command, config server.Co
 	ctx, stop := untilSignal(ctx, logger)
 	defer stop()
 	ready(bound)
-	if err = srv.Run(ctx); errors.Is(err, context.Canceled) {
-		return nil // told to stop before the application was ready
-	}
-	return err
+	return srv.Run(ctx)
 }
 
 // untilSignal returns a context that ends with the first SIGINT or SIGTERM. A
