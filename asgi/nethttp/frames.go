@@ -33,12 +33,15 @@ func (x *webSocketExchange) write() {
 			f := &frames[i]
 			if f.kind == hangUp {
 				x.sock.closeWrite(x.h.cfg.CloseTimeout)
-				x.h.linger(&x.exchange)
+				x.h.advance(&x.exchange, lingering)
 				continue
 			}
 			if err := x.writeFrame(f); err != nil && !errors.Is(err, gorilla.ErrCloseSent) {
 				x.post(x.abort)
 				return
+			}
+			if f.kind == gorilla.CloseMessage {
+				x.h.advance(&x.exchange, closing)
 			}
 			if x.out.wrote(f.weight(), x.h.cfg.LowWatermark) {
 				x.post(x.drained)

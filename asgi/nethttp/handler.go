@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/asgi/internal/engine"
@@ -42,6 +41,7 @@ type standing uint8
 
 const (
 	active    standing = iota + 1
+	closing            // a WebSocket whose close frame is written; the peer's is awaited
 	lingering          // over but for the peer's end of the connection
 )
 
@@ -97,12 +97,12 @@ func (h *Handler) enroll(x *exchange) *asgi.Drain {
 	return h.drain
 }
 
-// linger notes that only the peer's end is awaited.
-func (h *Handler) linger(x *exchange) {
+// advance notes that an open exchange has come further.
+func (h *Handler) advance(x *exchange, to standing) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.open[x] == active {
-		h.open[x] = lingering
+	if at := h.open[x]; at != 0 && at < to {
+		h.open[x] = to
 		h.tell()
 	}
 }
@@ -157,21 +157,25 @@ func (h *Handler) draining() *asgi.Drain {
 // Config.DrainTimeout; at its end Drain returns ctx's error and what is left
 // goes on. It is called once.
 func (h *Handler) Drain(ctx context.Context) error {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, h.cfg.DrainTimeout)
-		defer cancel()
-		deadline = time.Now().Add(h.cfg.DrainTimeout)
-	}
-	d := &asgi.Drain{Deadline: deadline}
+	ctx, cancel := h.drainTime(ctx)
+	defer cancel()
+	d := &asgi.Drain{}
+	d.Deadline, _ = ctx.Deadline()
 	h.mu.Lock()
 	h.drain = d
 	for x := range h.open {
 		x.post(func() { x.self.(drainer).announceDrain(d) })
 	}
 	h.mu.Unlock()
-	return h.await(ctx, active)
+	return h.await(ctx, active, closing)
+}
+
+// drainTime bounds ctx by Config.DrainTimeout, if it has no bound of its own.
+func (h *Handler) drainTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok || h.cfg.DrainTimeout == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, h.cfg.DrainTimeout)
 }
 
 // drainer is an exchange of either protocol.
@@ -181,7 +185,7 @@ type drainer interface {
 }
 
 // drop cuts off every exchange that is still there, and returns how many had
-// not come to their end.
+// not come to their end by then.
 func (h *Handler) drop() (unfinished int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -27,6 +27,8 @@ type Server struct {
 	handler *Handler
 	http    *http.Server
 	running atomic.Bool
+	idle    idleConns
+	serving sync.WaitGroup // the listeners' goroutines
 
 	mu        sync.Mutex
 	listeners []net.Listener
@@ -48,6 +50,7 @@ func NewServer(cfg Config) (*Server, error) {
 		MaxHeaderBytes:    cfg.MaxHeadBytes,
 		ErrorLog:          log.New(debugLog{cfg.Logger}, "", 0),
 	}
+	s.http.ConnState = s.idle.note
 	h.owner = s.http
 	if cfg.TLS != nil {
 		s.http.TLSConfig = cfg.TLS.Clone()
@@ -73,14 +76,14 @@ func (s *Server) Listen(network, address string) (net.Addr, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.listeners = append(s.listeners, l)
+	s.listeners = append(s.listeners, watchingListener{l})
 	return l.Addr(), nil
 }
 
 // Run starts the application's lifespan, serves until ctx is done, drains, and
 // ends the lifespan. It returns nil after an orderly end, and an error if the
-// application failed to start or to shut down, or connections had to be
-// dropped. A Server runs once.
+// application failed to start or to shut down, or exchanges had to be
+// dropped: ones that had not come to their end. A Server runs once.
 //
 // A ctx that is done before the application has started is an orderly end, too:
 // its startup is cut short, by cancelling its context, and as it never started
@@ -90,7 +93,10 @@ func (s *Server) Listen(network, address string) (net.Addr, error) {
 // exchange gets a gale.drain event; responses under way end with "Connection:
 // close"; WebSockets are closed with 1012, spread over the first half of
 // Config.DrainTimeout; what is left at its end is dropped; then the application
-// gets lifespan.shutdown.
+// gets lifespan.shutdown. A request that the application sees is answered whole,
+// as far as it does so in time; one that it does not see gets not a byte. As
+// net/http closes a connection without regard to what the client may just have
+// sent, such a client may see a reset instead of an end.
 func (s *Server) Run(ctx context.Context) error {
 	if s.running.Swap(true) {
 		return errors.New("nethttp: Run called twice")
@@ -103,9 +109,8 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	failed := make(chan error, len(s.listeners))
-	var serving sync.WaitGroup
 	for _, l := range s.listeners {
-		serving.Go(func() { failed <- s.serve(l) }) // ends with the drain
+		s.serving.Go(func() { failed <- s.serve(l) }) // ends with the drain
 	}
 	var err error
 	select {
@@ -113,9 +118,7 @@ func (s *Server) Run(ctx context.Context) error {
 	case err = <-failed:
 		err = fmt.Errorf("nethttp: %w", err)
 	}
-	err = errors.Join(err, s.drain())
-	serving.Wait()
-	return errors.Join(err, s.handler.Shutdown(context.Background()))
+	return errors.Join(err, s.drain(), s.handler.Shutdown(context.Background()))
 }
 
 func (s *Server) serve(l net.Listener) error {
@@ -128,11 +131,16 @@ func (s *Server) serve(l net.Listener) error {
 // drain stops accepting and waits until every exchange has ended, or the time
 // is up.
 func (s *Server) drain() error {
-	ctx, cancel := context.WithTimeout(context.Background(), s.handler.cfg.DrainTimeout)
+	ctx, cancel := s.handler.drainTime(context.Background())
 	defer cancel()
+	s.closeListeners()
+	s.serving.Wait() // every connection that was accepted is known
 	closed := make(chan error, 1)
-	go func() { closed <- s.http.Shutdown(ctx) }() // ends with ctx, and is waited for
-	_ = s.handler.Drain(ctx)                       // what is left is counted below
+	go func() { // ends with ctx, and is waited for
+		s.idle.end(ctx)
+		closed <- s.http.Shutdown(ctx)
+	}()
+	_ = s.handler.Drain(ctx) // what is left is counted below
 	err := <-closed
 	dropped := s.handler.drop()
 	if err != nil {
@@ -149,7 +157,7 @@ func (s *Server) drain() error {
 func (s *Server) awaitEnd() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = s.handler.await(ctx, active, lingering)
+	_ = s.handler.await(ctx, active, closing, lingering)
 }
 
 func (s *Server) closeListeners() {

@@ -3,7 +3,6 @@ package nethttp
 import (
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"time"
 )
@@ -203,7 +202,7 @@ func (t *writer) reset() {
 	if err != nil {
 		return
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
+	if tcp, ok := conn.(interface{ SetLinger(seconds int) error }); ok {
 		_ = tcp.SetLinger(0)
 	}
 	_ = conn.Close()
