@@ -87,8 +87,9 @@ type Config struct {
 	LifespanTimeout time.Duration
 
 	// DrainTimeout bounds the time between being told to stop and dropping what
-	// is still open. Default 10 s. Negative: no bound, and gale.drain has the zero
-	// time as its deadline.
+	// is still open. Default 10 s: what supervisors wait for a process that they
+	// have told to stop. Negative: no bound, and gale.drain has the zero time as
+	// its deadline.
 	DrainTimeout time.Duration
 
 	// HalfClose says what the end of the client's stream means for a request

@@ -26,7 +26,8 @@ type phase interface {
 	// drain: the server is about to stop.
 	drain(d *asgi.Drain)
 
-	// ending reports whether the conn is done but for the end of the stream.
+	// ending reports whether nothing is lost with the conn but what waits in the
+	// outbox.
 	ending() bool
 }
 

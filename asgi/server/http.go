@@ -246,7 +246,9 @@ func (h *httpConn) drain(d *asgi.Drain) {
 	deliver(h.x, h.x.receiver, d)
 }
 
-func (h *httpConn) ending() bool { return h.closing }
+// A conn without an exchange, idle or with a head that is not complete, has
+// nothing to lose.
+func (h *httpConn) ending() bool { return h.closing || h.x == nil }
 
 // expectation derives what the peer owes us.
 func (h *httpConn) expectation() waiting {

@@ -176,7 +176,7 @@ func TestDrainTimeout(t *testing.T) {
 		must(t, err)
 		<-entered
 	}
-	if err := r.end(); err == nil || err.Error() != "server: drain: 3 connections dropped" {
+	if err := r.end(); err == nil || err.Error() != "server: drain: 3 exchanges dropped" {
 		t.Fatal(err)
 	}
 	if len(events) != 4 || events[3] != "shutdown" {

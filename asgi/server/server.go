@@ -78,8 +78,9 @@ func (s *Server) ListenWith(c eventloop.ListenConfig) (net.Addr, error) {
 
 // Run starts the application's lifespan, serves until ctx is done, drains, and
 // ends the lifespan. It returns nil after an orderly end, and an error if the
-// application failed to start or to shut down, or connections had to be
-// dropped. A Server runs once, and not after Close.
+// application failed to start or to shut down, or exchanges had to be dropped:
+// ones that had not come to their end, or whose client did not take it. A
+// Server runs once, and not after Close.
 //
 // A ctx that is done before the application has started is an orderly end, too:
 // its startup is cut short, by cancelling its context, and as it never started
@@ -90,6 +91,13 @@ func (s *Server) ListenWith(c eventloop.ListenConfig) (net.Addr, error) {
 // "Connection: close"; WebSockets are closed with 1012, spread over the first
 // half of Config.DrainTimeout; what is left at its end is dropped; when every
 // exchange has ended, the application gets lifespan.shutdown.
+//
+// A request whose head was taken is answered whole, as far as the application
+// does so in time. One that was not, because it was on its way or waited behind
+// another when the connection closed, gets not a byte, so that its client may
+// send it again (https://www.rfc-editor.org/rfc/rfc9112#section-9.3.1). Clients
+// that do nothing, or do not answer a close, hold up the end until
+// Config.DrainTimeout and are no loss.
 func (s *Server) Run(ctx context.Context) error {
 	if s.running.Swap(true) {
 		return errors.New("server: Run called twice, or after Close")
@@ -165,7 +173,7 @@ func (s *Server) drain() error {
 	if dropped == 0 {
 		return nil
 	}
-	return fmt.Errorf("server: drain: %d connections dropped", dropped)
+	return fmt.Errorf("server: drain: %d exchanges dropped", dropped)
 }
 
 // emptied waits until no worker has a conn left; it is false if timeout came

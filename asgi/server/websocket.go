@@ -418,7 +418,8 @@ func (x *wsConn) drain(d *asgi.Drain) {
 	}
 }
 
-func (x *wsConn) ending() bool { return x.closing }
+// After our close frame it is the peer that does not end.
+func (x *wsConn) ending() bool { return x.closing || x.m.CloseSent() }
 
 // closeWithin closes with 1012 at a moment of the first half of the time there
 // is: clients that come back do not come all at once.

@@ -60,7 +60,8 @@ func (w *worker) startDrain(d *asgi.Drain) {
 	w.checkEmpty()
 }
 
-// drop drops every conn and returns how many had not ended in good order.
+// drop drops every conn and returns with how many something is lost: an exchange
+// that has not come to its end, or bytes that the client did not take.
 func (w *worker) drop() (unfinished int) {
 	w.each(func(c *conn) {
 		if !c.phase.ending() || c.sock.Buffered() > 0 {
