@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"regexp"
@@ -21,8 +22,16 @@ import (
 const runMain = "GALE_TEST_RUN_MAIN"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(runDrainTarget) != "" {
+		os.Exit(drainTargetMain())
+	}
 	if os.Getenv(runMain) != "" {
 		main()
+	}
+	// The runtime opens its poller with the first socket and keeps it: no test has
+	// left it behind.
+	if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
+		_ = l.Close()
 	}
 	os.Exit(m.Run())
 }
@@ -77,8 +86,12 @@ var urlPattern = regexp.MustCompile(`http://[^\s]+`)
 // serve starts a command that serves and waits until it has said where.
 func serve(t testing.TB, args ...string) *process {
 	t.Helper()
+	return serveCommand(t, command(t, nil, args...))
+}
+
+func serveCommand(t testing.TB, cmd *exec.Cmd) *process {
+	t.Helper()
 	asgitest.CheckLeaks(t)
-	cmd := command(t, nil, args...)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
