@@ -1,7 +1,9 @@
 package server
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -115,18 +117,25 @@ func BenchmarkHTTP(b *testing.B) {
 	}
 }
 
+// BenchmarkWebSocketEcho reads one message at a time, or 16 that came together;
+// an operation is one message.
 func BenchmarkWebSocketEcho(b *testing.B) {
 	for name, h := range map[string]asgi.Handler{"event": echoHandler, "coroutine": asgi.Coroutine(echoApp)} {
-		b.Run(name, func(b *testing.B) {
-			c := benchConn(b, h)
-			c.Data([]byte(handshake))
-			message := []byte(frame(2, strings.Repeat("x", 125)))
-			b.ReportAllocs()
-			b.SetBytes(int64(len(message)))
-			for b.Loop() {
-				message[1] |= 0x80
-				c.Data(message) // unmasked and masked again in turn
-			}
-		})
+		for _, depth := range []int{1, 16} {
+			b.Run(fmt.Sprintf("%s/%d", name, depth), func(b *testing.B) {
+				c := benchConn(b, h)
+				b.Cleanup(c.EOF)
+				c.Data([]byte(handshake))
+				message := []byte(frame(2, strings.Repeat("x", 125)))
+				batch := bytes.Repeat(message, depth)
+				b.ReportAllocs()
+				for i := 0; i < b.N; i += depth {
+					c.Data(batch) // unmasked and masked again in turn
+					for at := 1; at < len(batch); at += len(message) {
+						batch[at] |= 0x80
+					}
+				}
+			})
+		}
 	}
 }

@@ -39,10 +39,10 @@ type conn struct {
 	sock       eventloop.Conn
 	w          *worker
 	phase      phase
+	ended      bool // the peer has ended its stream
+	pumping    bool
 	held       []byte // read, not yet pumped; reading is paused while there is any
 	prev, next *conn  // the worker's conns
-	ended      bool   // the peer has ended its stream
-	pumping    bool
 }
 
 func (c *conn) Data(p []byte) {

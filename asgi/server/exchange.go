@@ -58,8 +58,8 @@ func (x *exchange) setPaused(paused bool) {
 	}
 }
 
-func (x *exchange) Adopt()      { x.c.sock.Loop().Adopt() }
-func (x *exchange) Owned() bool { return x.c.sock.Loop().Owned() }
+func (x *exchange) Adopt()      { x.c.w.loop.Adopt() }
+func (x *exchange) Owned() bool { return x.c.w.loop.Owned() }
 
 // check is the common beginning of Send: proceed is false when ev is to be
 // ignored.
@@ -80,7 +80,7 @@ func (x *exchange) check(ev asgi.SendEvent) (proceed bool, err error) {
 
 // wrote notes that something was written to the outbox.
 func (x *exchange) wrote() {
-	if !x.congested && x.c.sock.Buffered() > x.c.w.srv.cfg.Loop.HighWatermark {
+	if !x.congested && x.c.sock.Buffered() > x.c.w.high {
 		x.congested = true
 		x.c.wake()
 	}

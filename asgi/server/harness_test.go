@@ -45,8 +45,8 @@ func newBench(t testing.TB, cfg Config) *bench {
 	}
 	loop := cfg.Loop
 	loop.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
-	b.w = newWorker(&Server{cfg: cfg, log: cfg.Logger})
 	b.Loop = looptest.NewLoop(t, loop)
+	b.w = newWorker(&Server{cfg: cfg, log: cfg.Logger}, b.EventLoop())
 	return b
 }
 

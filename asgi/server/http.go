@@ -92,7 +92,7 @@ func (h *httpConn) ready() bool {
 	if h.x != nil {
 		return h.x.ready()
 	}
-	return h.c.sock.Buffered() <= h.c.w.srv.cfg.Loop.HighWatermark
+	return h.c.sock.Buffered() <= h.c.w.high
 }
 
 // handle acts on one event of the machine.

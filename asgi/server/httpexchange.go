@@ -39,7 +39,7 @@ type httpExchange struct {
 	fields         [scopeFields]asgi.Header
 }
 
-func (x *httpExchange) Post(fn func()) bool { return post(x.c.sock.Loop(), x, fn) }
+func (x *httpExchange) Post(fn func()) bool { return post(x.c.w.loop, x, fn) }
 
 func (x *httpExchange) AfterFunc(d time.Duration, fn func()) asgi.Timer { return x.after(x, d, fn) }
 

@@ -49,8 +49,8 @@ func New(cfg Config) (*Server, error) {
 	if s.group, err = eventloop.New(loop); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
-	for range s.group.Loops() {
-		s.workers = append(s.workers, newWorker(s))
+	for i := range s.group.Loops() {
+		s.workers = append(s.workers, newWorker(s, s.group.Loop(i)))
 	}
 	return s, nil
 }

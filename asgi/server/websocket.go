@@ -3,6 +3,7 @@ package server
 import (
 	"math/rand/v2"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -20,12 +21,12 @@ import (
 // Loop-owned: call only from its event loop, except Post and Owned.
 type wsConn struct {
 	exchange
-	m         websocket.Machine
+	announced bool // websocket.disconnect is delivered
+	pinged    bool // a ping waits for any byte
+	closing   bool
 	opening   *opening  // until the handshake is answered
 	lastRead  time.Time // any byte counts as life
-	announced bool      // websocket.disconnect is delivered
-	pinged    bool      // a ping waits for any byte
-	closing   bool
+	m         websocket.Machine
 	log       *accessRecord // nil without an access log
 }
 
@@ -90,11 +91,14 @@ func (x *wsConn) deliver(ev asgi.ReceiveEvent) {
 	}
 }
 
-func (x *wsConn) Post(fn func()) bool { return post(x.c.sock.Loop(), x, fn) }
+func (x *wsConn) Post(fn func()) bool { return post(x.c.w.loop, x, fn) }
 
 func (x *wsConn) AfterFunc(d time.Duration, fn func()) asgi.Timer { return x.after(x, d, fn) }
 
 func (x *wsConn) Send(ev asgi.SendEvent) error {
+	if m, ok := ev.(*asgi.WebSocketSend); ok && x.open() {
+		return x.message(m)
+	}
 	proceed, err := x.check(ev)
 	if !proceed {
 		return err
@@ -115,10 +119,14 @@ func (x *wsConn) Send(ev asgi.SendEvent) error {
 	return nil
 }
 
+// open reports whether a message may be sent: one that may leaves the order as it
+// is, and needs none of what other events do.
+func (x *wsConn) open() bool {
+	return x.order.SendState() == asgi.WebSocketOpen && !x.ended && !x.gone && !x.m.CloseSent() && x.Owned()
+}
+
 func (x *wsConn) apply(ev asgi.SendEvent) error {
 	switch e := ev.(type) {
-	case *asgi.WebSocketSend:
-		return x.message(e)
 	case *asgi.WebSocketAccept:
 		return x.accept(e)
 	case *asgi.WebSocketClose:
@@ -157,18 +165,28 @@ func (x *wsConn) message(e *asgi.WebSocketSend) error {
 	if e.Kind == asgi.Binary {
 		kind = websocket.Binary
 	}
-	if len(e.Data) < copyBelow {
-		out, err := x.m.AppendMessage(x.c.sock.Reserve(len(e.Data)+16), kind, e.Data)
-		if err == nil {
-			x.c.sock.Commit(out)
+	copied := e.Data
+	if len(copied) >= copyBelow {
+		copied = nil
+	}
+	out := x.c.sock.Reserve(len(copied) + 16)
+	if out == nil { // a write of this turn found the conn broken
+		return asgi.ErrDisconnected
+	}
+	if copied == nil && len(e.Data) > 0 {
+		if kind == websocket.Text && !utf8.Valid(e.Data) {
+			return &websocket.MessageError{Reason: "text message is not valid UTF-8 (RFC 6455 §5.6)"}
 		}
-		return err
+		x.c.sock.Commit(websocket.AppendHeader(out, websocket.Opcode(kind), len(e.Data)))
+		x.c.sock.Write(e.Data)
+	} else {
+		out, err := x.m.AppendMessage(out, kind, copied)
+		if err != nil {
+			return err
+		}
+		x.c.sock.Commit(out)
 	}
-	if kind == websocket.Text && !utf8.Valid(e.Data) {
-		return &websocket.MessageError{Reason: "text message is not valid UTF-8 (RFC 6455 §5.6)"}
-	}
-	x.c.sock.Commit(websocket.AppendHeader(x.c.sock.Reserve(16), websocket.Opcode(kind), len(e.Data)))
-	x.c.sock.Write(e.Data)
+	x.wrote()
 	return nil
 }
 
@@ -273,13 +291,7 @@ func (x *wsConn) pump(p []byte) int {
 	}
 	n := 0
 	for n < len(p) && x.ready() && !x.closing {
-		ev, err := x.m.Next(p[n:])
-		if err != nil {
-			x.fail(err)
-			break
-		}
-		n += ev.N
-		x.handle(ev)
+		x.handleAll(p, &n)
 	}
 	if x.closing {
 		return len(p)
@@ -287,19 +299,47 @@ func (x *wsConn) pump(p []byte) int {
 	return n
 }
 
-func (x *wsConn) handle(ev websocket.Event) {
-	switch ev.Kind {
-	case websocket.Message:
-		if x.order.Complete() || x.ended {
-			return // what was under way when the application closed is dropped
+// handleAll handles the events in p from n on, until the application or the
+// protocol wants no more for now, or the application panics, which ends it: one
+// recover guards the messages of a whole read.
+func (x *wsConn) handleAll(p []byte, n *int) {
+	calling := false
+	defer func() {
+		if !calling {
+			return // a panic of our own costs the connection
+		}
+		if v := recover(); v != nil {
+			x.End(&asgi.PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
+	ev := &x.c.w.frame
+	for *n < len(p) && x.ready() && !x.closing {
+		if err := x.m.Next(p[*n:], ev); err != nil {
+			x.fail(err)
+			return
+		}
+		*n += ev.N
+		if ev.Kind != websocket.Message {
+			x.handleControl(ev)
+			continue
+		}
+		if x.order.Complete() || x.ended || x.receiver == nil {
+			continue // what was under way when the application closed is dropped
 		}
 		m := &x.c.w.message
 		m.Kind, m.Data = asgi.Text, ev.Data
 		if ev.Message == websocket.Binary {
 			m.Kind = asgi.Binary
 		}
-		deliver(x, x.receiver, m)
-		m.Data = nil
+		calling = true
+		x.receiver.Receive(m)
+		calling = false
+		m.Data, ev.Data = nil, nil // a large one must not stay
+	}
+}
+
+func (x *wsConn) handleControl(ev *websocket.Event) {
+	switch ev.Kind {
 	case websocket.Ping:
 		// After our close no pong is due, and the error says so.
 		if out, err := x.m.AppendPong(x.c.sock.Reserve(len(ev.Data)+2), ev.Data); err == nil {

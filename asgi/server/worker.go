@@ -5,6 +5,7 @@ import (
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/asgi/http1"
+	"github.com/gale-server/gale/asgi/websocket"
 	"github.com/gale-server/gale/eventloop"
 )
 
@@ -14,6 +15,8 @@ import (
 // Loop-owned: call only from its event loop.
 type worker struct {
 	srv   *Server
+	loop  *eventloop.Loop
+	high  int  // the outboxes' high watermark
 	conns conn // head of a ring
 	count int
 	drain *asgi.Drain   // not nil once the server is about to stop
@@ -21,14 +24,15 @@ type worker struct {
 
 	head    http1.Head            // the head being parsed
 	request asgi.HTTPRequest      // the event being delivered
+	frame   websocket.Event       // the event being handled
 	message asgi.WebSocketReceive // the event being delivered
 	spare   [][]asgi.Header       // for the headers of held responses
 	date    string                // of second
 	second  int64
 }
 
-func newWorker(s *Server) *worker {
-	w := &worker{srv: s, empty: make(chan struct{})}
+func newWorker(s *Server, loop *eventloop.Loop) *worker {
+	w := &worker{srv: s, loop: loop, high: s.cfg.Loop.HighWatermark, empty: make(chan struct{})}
 	w.conns.prev, w.conns.next = &w.conns, &w.conns
 	return w
 }

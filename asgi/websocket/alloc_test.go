@@ -25,7 +25,7 @@ func TestAllocations(t *testing.T) {
 		in := f.AppendTo(nil, [4]byte{})
 		return func() {
 			for at := 0; at < len(in); {
-				event, err := m.Next(in[at:min(at+piece, len(in))])
+				event, err := next(m, in[at:min(at+piece, len(in))])
 				if err != nil {
 					t.Fatal(err)
 				}

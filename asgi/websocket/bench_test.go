@@ -14,10 +14,10 @@ func benchmarkNext(b *testing.B, f sent, piece int) {
 	m := New(nil)
 	b.SetBytes(int64(len(f.Payload)))
 	b.ReportAllocs()
+	var event Event
 	for b.Loop() {
 		for at := 0; at < len(in); {
-			event, err := m.Next(in[at:min(at+piece, len(in))])
-			if err != nil {
+			if err := m.Next(in[at:min(at+piece, len(in))], &event); err != nil {
 				b.Fatal(err)
 			}
 			at += event.N
@@ -47,7 +47,7 @@ func BenchmarkFragments(b *testing.B) {
 	b.SetBytes(1 << 20)
 	b.ReportAllocs()
 	for b.Loop() {
-		if event, err := m.Next(in); err != nil || event.Kind != Message {
+		if event, err := next(m, in); err != nil || event.Kind != Message {
 			b.Fatal(event.Kind, err)
 		}
 	}

@@ -6,9 +6,9 @@
 // acts on the event it gets back; what it wants to say it appends to a buffer
 // of its own and writes when it likes:
 //
+//	var event websocket.Event
 //	for len(p) > 0 {
-//		event, err := m.Next(p)
-//		if err != nil {
+//		if err := m.Next(p, &event); err != nil {
 //			return fail(err) // *Error: AppendClose(err.Code, err.Reason), drop the connection
 //		}
 //		p = p[event.N:]

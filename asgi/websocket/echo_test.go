@@ -13,7 +13,7 @@ type echo struct {
 // read takes what the peer sent and reports whether the connection goes on.
 func (e *echo) read(p []byte) (open bool, err error) {
 	for len(p) > 0 && !e.m.CloseSent() {
-		event, failure := e.m.Next(p)
+		event, failure := next(&e.m, p)
 		if failure != nil {
 			broken := failure.(*Error)
 			e.out, err = e.m.AppendClose(e.out, broken.Code, broken.Reason)

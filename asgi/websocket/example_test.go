@@ -15,8 +15,9 @@ func ExampleMachine() {
 
 	var out []byte
 	var m websocket.Machine
+	var event websocket.Event
 	for len(p) > 0 {
-		event, err := m.Next(p)
+		err := m.Next(p, &event)
 		if err != nil {
 			fmt.Println(err)
 			return

@@ -42,6 +42,12 @@ func (a *transcript) differs(b *transcript) string {
 	return ""
 }
 
+// next is Machine.Next for tests, which have time.
+func next(m *Machine, p []byte) (event Event, err error) {
+	err = m.Next(p, &event)
+	return event, err
+}
+
 // feed gives in to m in pieces that piece(rest) chooses, and holds every call to
 // the promises of Next: the bytes taken, the bound, nothing retained.
 func feed(t testing.TB, m *Machine, in []byte, piece func(rest int) int) *transcript {
@@ -51,7 +57,7 @@ func feed(t testing.TB, m *Machine, in []byte, piece func(rest int) int) *transc
 		p := append([]byte(nil), in[at:at+max(1, min(piece(len(in)-at), len(in)-at))]...)
 		at += len(p)
 		for whole := p; len(whole) > 0; {
-			event, err := m.Next(whole)
+			event, err := next(m, whole)
 			if err != nil {
 				got.failure, got.failedAt = err.(*Error), at
 				checkFailed(t, m)
@@ -113,7 +119,7 @@ func checkFailed(t testing.TB, m *Machine) {
 		t.Fatal("a failed machine says that the peer closed")
 	}
 	for range 2 {
-		if _, err := m.Next([]byte{0x81, 0x80, 0, 0, 0, 0}); err != m.failure {
+		if _, err := next(m, []byte{0x81, 0x80, 0, 0, 0, 0}); err != m.failure {
 			t.Fatalf("the error is not final: %v", err)
 		}
 	}

@@ -157,7 +157,7 @@ func lastEvent(t *testing.T, m *Machine, in []byte, piece int) Event {
 	var event Event
 	for at := 0; at < len(in); {
 		var err error
-		if event, err = m.Next(in[at:min(at+piece, len(in))]); err != nil {
+		if event, err = next(m, in[at:min(at+piece, len(in))]); err != nil {
 			t.Fatal(err)
 		}
 		at += event.N
@@ -169,13 +169,13 @@ func lastEvent(t *testing.T, m *Machine, in []byte, piece int) Event {
 func TestWholeMessageIsNotCopied(t *testing.T) {
 	for _, f := range []sent{text("hello"), ping("hello"), closing(CloseNormal, "hello")} {
 		in := stream(f)
-		event, err := New(nil).Next(in)
+		event, err := next(New(nil), in)
 		if err != nil || &event.Data[4] != &in[len(in)-1] {
 			t.Errorf("%v was copied (%v)", event.Kind, err)
 		}
 	}
 	in := stream(first(""), last("hello"))
-	event, err := New(nil).Next(in)
+	event, err := next(New(nil), in)
 	if err != nil || &event.Data[4] != &in[len(in)-1] {
 		t.Errorf("a last fragment after empty ones was copied (%v)", err)
 	}
@@ -186,11 +186,11 @@ func TestWholeMessageIsNotCopied(t *testing.T) {
 func TestGatheredMessageIsReleased(t *testing.T) {
 	m := New(nil)
 	in := stream(first("one "), last("message"), first("another"), last(" one"))
-	event, err := m.Next(in)
+	event, err := next(m, in)
 	if err != nil || string(event.Data) != "one message" {
 		t.Fatal(event, err)
 	}
-	if next, err := m.Next(in[event.N:]); err != nil || string(next.Data) != "another one" {
+	if next, err := next(m, in[event.N:]); err != nil || string(next.Data) != "another one" {
 		t.Fatal(next, err)
 	}
 	if string(event.Data) != "one message" {
@@ -202,7 +202,7 @@ func TestGatheredMessageIsReleased(t *testing.T) {
 func TestCloseCodesOfPeer(t *testing.T) {
 	for code := range 1 << 16 {
 		valid := 1000 <= code && code <= 1003 || 1007 <= code && code <= 1014 || 3000 <= code && code <= 4999
-		event, err := New(nil).Next(stream(closing(code, "why")))
+		event, err := next(New(nil), stream(closing(code, "why")))
 		if valid && (err != nil || event.Kind != Close || event.Code != code || string(event.Data) != "why") {
 			t.Fatalf("code %d: %v %v", code, event, err)
 		}
@@ -217,17 +217,17 @@ func TestCloseCodesOfPeer(t *testing.T) {
 func TestClosing(t *testing.T) {
 	m := new(Machine)
 	in := stream(first("half"), sent{Op: byte(OpClose)}, last("the rest"))
-	event, err := m.Next(in)
+	event, err := next(m, in)
 	if err != nil || event.Kind != Close || event.Code != CloseNoStatus || len(event.Data) != 0 {
 		t.Fatal(event, err)
 	}
 	if !m.CloseReceived() || m.CloseSent() {
 		t.Fatal("only the peer's close was seen")
 	}
-	if event, err := m.Next(in[event.N:]); err != nil || event.Kind != Closed || event.N != len(stream(last("the rest"))) {
+	if event, err := next(m, in[event.N:]); err != nil || event.Kind != Closed || event.N != len(stream(last("the rest"))) {
 		t.Fatal("input after the close was not ignored:", event, err)
 	}
-	if event, err := m.Next(nil); err != nil || event.Kind != Closed || event.N != 0 {
+	if event, err := next(m, nil); err != nil || event.Kind != Closed || event.N != 0 {
 		t.Fatal("no input after the close:", event, err)
 	}
 
@@ -246,11 +246,11 @@ func TestClosing(t *testing.T) {
 func TestNeedData(t *testing.T) {
 	m := new(Machine)
 	for _, p := range [][]byte{nil, {}, {0x81}, {}, {0x83}, {1, 2, 3, 4}, {'h' ^ 1}, nil} {
-		if event, err := m.Next(bytes.Clone(p)); err != nil || event.Kind != NeedData || event.N != len(p) {
+		if event, err := next(m, bytes.Clone(p)); err != nil || event.Kind != NeedData || event.N != len(p) {
 			t.Fatalf("% x: %v %v", p, event, err)
 		}
 	}
-	if event, err := m.Next([]byte{'i' ^ 2, '!' ^ 3}); err != nil || string(event.Data) != "hi!" {
+	if event, err := next(m, []byte{'i' ^ 2, '!' ^ 3}); err != nil || string(event.Data) != "hi!" {
 		t.Fatal(event, err)
 	}
 }

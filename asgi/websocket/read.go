@@ -1,9 +1,10 @@
 package websocket
 
 // Next takes bytes of p, which the peer sent, up to the end of the first event
-// in them, and returns that event; Event.N says how many bytes it took. The
-// caller calls again with the rest until there is none. Next never blocks; its
-// cost is linear in the bytes taken.
+// in them, and sets event to it; Event.N says how many bytes it took. The caller
+// calls again with the rest until there is none. Next never blocks; its cost is
+// linear in the bytes taken. The event is the caller's, and passed down, because
+// returning it by value costs as much as reading a small message.
 //
 // p is unmasked in place, so it must be writable and must not be read by
 // anybody else; it is not retained. A message that lies whole in p is delivered
@@ -16,39 +17,40 @@ package websocket
 //
 // After our own close Next still delivers what the peer sent before it saw our
 // close; the caller ignores messages and waits for Close.
-func (m *Machine) Next(p []byte) (event Event, err error) {
+func (m *Machine) Next(p []byte, event *Event) error {
+	*event = Event{}
 	for {
 		switch m.phase {
 		case phaseHeader:
 			if event.N == len(p) {
-				return event, nil
+				return nil
 			}
 			event.N += m.readHeader(p[event.N:])
 		case phasePayload:
 			if event.N == len(p) && m.frame.remaining > 0 {
-				return event, nil
+				return nil
 			}
 			rest := p[event.N:]
 			if int64(len(rest)) > m.frame.remaining {
 				rest = rest[:m.frame.remaining]
 			}
 			event.N += len(rest)
-			if m.readPayload(&event, rest); event.Kind != NeedData {
-				return event, nil
+			if m.readPayload(event, rest); event.Kind != NeedData {
+				return nil
 			}
 		case phaseClosed:
 			// RFC 6455 §1.4: after the peer's close its data is discarded.
-			return Event{Kind: Closed, N: len(p)}, nil
+			event.Kind, event.N = Closed, len(p)
+			return nil
 		case phaseFailed:
-			return Event{}, m.failure
+			*event = Event{}
+			return m.failure
 		}
 	}
 }
 
 // readPayload takes the next bytes of the current frame's payload, all of p,
-// and fills in the event that they complete, if they complete one. The event is
-// passed down because returning it up through the calls, by value, costs more
-// than all the rest of a small message.
+// and fills in the event that they complete, if they complete one.
 func (m *Machine) readPayload(event *Event, p []byte) {
 	m.frame.key = unmask(p, m.frame.key)
 	m.frame.remaining -= int64(len(p))
