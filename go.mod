@@ -3,6 +3,7 @@ module github.com/gale-server/gale
 go 1.26
 
 require (
+	github.com/alitto/pond/v2 v2.7.1
 	github.com/go-chi/chi/v5 v5.2.3
 	github.com/gorilla/websocket v1.5.3
 	github.com/panjf2000/gnet/v2 v2.10.0

@@ -29,7 +29,7 @@ var layers = []struct {
 	{"asgi/nethttp", []string{"asgi", "asgi/websocket", "asgi/internal/engine"}},
 	{"asgi/server", []string{"asgi", "asgi/http1", "asgi/websocket", "asgi/internal/engine", "eventloop"}},
 	{"eventloop/...", []string{"eventloop/..."}},
-	{"executor/...", []string{"executor/..."}},
+	{"executor/...", []string{"asgi", "executor/..."}},
 	{"handlers/...", []string{"asgi", "executor", "handlers/..."}},
 	{"examples/...", []string{"asgi/...", "executor/...", "handlers/..."}},
 	{"cmd/gale/...", []string{"asgi/...", "eventloop", "executor/...", "handlers/...", "cmd/gale/..."}},

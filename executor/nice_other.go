@@ -1,0 +1,6 @@
+//go:build !linux
+
+package executor
+
+// setLowestPriority does nothing: here a nice value is that of the process.
+func setLowestPriority() error { return nil }

@@ -1,0 +1,75 @@
+package executor
+
+import (
+	"os"
+	"runtime"
+	"sync"
+)
+
+// procs is what this package has added to GOMAXPROCS, over all executors.
+var procs struct {
+	mu     sync.Mutex
+	raised int
+}
+
+// raiseProcs adds n to GOMAXPROCS; a negative n takes back what was added.
+func raiseProcs(n int) {
+	procs.mu.Lock()
+	defer procs.mu.Unlock()
+	if n == 0 {
+		return
+	}
+	procs.raised += n
+	want := runtime.GOMAXPROCS(0) + n
+	if procs.raised == 0 {
+		// If that is the default, the runtime is to follow changes of it again.
+		runtime.SetDefaultGOMAXPROCS()
+	}
+	if runtime.GOMAXPROCS(0) != want {
+		runtime.GOMAXPROCS(want)
+	}
+}
+
+// baseProcs returns GOMAXPROCS without what this package has added.
+func baseProcs() int {
+	procs.mu.Lock()
+	defer procs.mu.Unlock()
+	return runtime.GOMAXPROCS(0) - procs.raised
+}
+
+// defaultCPUWorkers returns how many workers a CPU class has by default.
+//
+// Priority keeps workers from the loops' processors, but not from their quota: a
+// control group that has used its quota stands still until the next period,
+// commonly 100 ms, loops and all. So workers are fewer than the quota, by a
+// quarter of it and at least half a processor.
+func defaultCPUWorkers() int {
+	n := max(1, min(baseProcs(), runtime.NumCPU()))
+	if quota, ok := cpuQuota(os.DirFS("/")); ok && quota < float64(runtime.NumCPU()) {
+		n = min(n, quotaWorkers(quota))
+	}
+	return n
+}
+
+func quotaWorkers(quota float64) int {
+	return max(1, int(quota-max(0.5, quota/4)))
+}
+
+// raise makes room for the workers of a CPU class that begins to be used.
+func (c *Class) raise() {
+	if c.config.CPU && c.raised == 0 {
+		c.setRaised(c.limit)
+	}
+}
+
+func (c *Class) setRaised(n int) {
+	raiseProcs(n - c.raised)
+	c.raised = n
+}
+
+// lowerPriority makes the calling thread one of the lowest priority.
+func (c *Class) lowerPriority() {
+	if err := setLowestPriority(); err != nil {
+		c.exec.log.Warn("executor cannot lower the priority of a worker", "class", c.name, "error", err)
+	}
+}
