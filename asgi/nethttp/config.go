@@ -56,6 +56,17 @@ type Config struct {
 	// as bodies pass through and are never gathered here.
 	MaxBodyBytes int64
 
+	// MaxTargetBytes bounds the request target in bytes; beyond it the answer is
+	// 414. Default: 16 KiB, as RFC 9112 §3 asks for 8000 at least, and OAuth and
+	// SAML redirects exceed that. Negative: no limit but that of the head.
+	MaxTargetBytes int
+
+	// MaxFields bounds the number of header fields of a request; beyond it the
+	// answer is 431. Default: 100, the custom of servers. net/http has no such
+	// limit, so the fields have been parsed by then, within MaxHeadBytes.
+	// Negative: no limit but that of the head.
+	MaxFields int
+
 	// HighWatermark is the number of bytes waiting for the socket above which an
 	// exchange is congested. Default: 256 KiB, what a fast path has in flight.
 	// Once congested it is writable again at LowWatermark; default: a quarter of
@@ -151,6 +162,8 @@ func (c Config) withDefaults() (Config, error) {
 func (c *Config) setLimits() {
 	standard(&c.WebSocket.MaxMessageBytes, 16<<20, math.MaxInt64)
 	standard(&c.MaxBodyBytes, 1<<30, math.MaxInt64)
+	standard(&c.MaxTargetBytes, 16<<10, math.MaxInt)
+	standard(&c.MaxFields, 100, math.MaxInt)
 	standard(&c.OutboxBytes, engine.OutboxBytes, math.MaxInt)
 	standard(&c.HighWatermark, engine.HighWatermark(c.OutboxBytes), math.MaxInt)
 	standard(&c.LowWatermark, c.HighWatermark/4, -1)

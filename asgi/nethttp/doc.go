@@ -37,7 +37,13 @@
 //
 // # Limits
 //
-// Every limit and timeout is a field of [Config], with a safe default.
+// Every limit and timeout is a field of [Config], with a safe default. What the
+// event loop bounds besides is in the hands of net/http: its read buffer, 4 KiB,
+// bounds trailers; its reader of chunks bounds what is no data, to 16 KiB beyond
+// 16 bytes a chunk and twice its data; 256 KiB bound what it reads of a body that
+// nobody read, half a second its lingering close. It has no cap on connections:
+// when descriptors run out, it stops accepting until there are some. A slow head
+// is closed without the 408 that the event loop sends.
 //
 // # Specifications
 //

@@ -61,6 +61,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodConnect: // a tunnel has no path (RFC 9110 section 9.3.6)
 		h.refuse(w, r, scope, http.StatusMethodNotAllowed, nil)
+	case len(r.RequestURI) > h.cfg.MaxTargetBytes:
+		h.refuse(w, r, scope, http.StatusRequestURITooLong, nil)
+	case len(scope.Headers) > h.cfg.MaxFields:
+		h.refuse(w, r, scope, http.StatusRequestHeaderFieldsTooLarge, nil)
 	case isUpgrade(r, scope):
 		h.serveWebSocket(w, r, scope)
 	case r.ContentLength > h.cfg.MaxBodyBytes:

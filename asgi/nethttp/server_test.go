@@ -123,3 +123,37 @@ func TestDrainClosesIdle(t *testing.T) {
 		}
 	}
 }
+
+// A WebSocket that is accepted while the server drains is closed like the
+// others.
+func TestDrainClosesNewWebSockets(t *testing.T) {
+	h := newEvents(func(x asgi.Exchange, ev asgi.ReceiveEvent) {
+		if _, ok := ev.(*asgi.Drain); ok {
+			send(t, x, &asgi.WebSocketAccept{})
+		}
+	})
+	addr, stop := start(t, nethttp.Config{Handler: h, DrainTimeout: waitLimit})
+	dialed := make(chan *gorilla.Conn, 1)
+	go func() { // ends with the handshake
+		ws, _, err := gorilla.DefaultDialer.Dial("ws://"+addr+"/", nil)
+		if err != nil {
+			t.Error(err)
+		}
+		dialed <- ws
+	}()
+	h.wait(t, "websocket.connect")
+	done := make(chan error, 1)
+	go func() { done <- stop() }() // ends with the drain
+	ws := <-dialed
+	if ws == nil {
+		t.FailNow()
+	}
+	t.Cleanup(func() { ws.Close() })
+	ws.SetReadDeadline(time.Now().Add(waitLimit))
+	if code := closeCode(t, ws); code != 1012 {
+		t.Errorf("close code %d", code)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

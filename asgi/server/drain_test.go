@@ -85,3 +85,16 @@ func TestDrainLosses(t *testing.T) {
 		})
 	}
 }
+
+// A connection that waits for a request is closed at once.
+func TestDrainClosesIdle(t *testing.T) {
+	for name, input := range map[string]string{"fresh": "", "answered": get} {
+		b := newBench(t, Config{Handler: answers(t)})
+		c := b.dial()
+		c.Feed(input)
+		b.startDrain(&asgi.Drain{Deadline: b.Now().Add(time.Second)})
+		if !c.WriteClosed() {
+			t.Errorf("%s: still open", name)
+		}
+	}
+}

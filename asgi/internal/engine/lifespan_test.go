@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gale-server/gale/asgi"
@@ -235,4 +236,32 @@ func TestLifespanExchange(t *testing.T) {
 		}
 	})
 	loop.settle()
+}
+
+// The default timeout of each phase, and what comes just before and after it.
+func TestDefaultLifespanTimeout(t *testing.T) {
+	for _, phase := range []string{"startup", "shutdown"} {
+		for _, over := range []time.Duration{-1, 1} {
+			synctest.Test(t, func(t *testing.T) {
+				loop := newInline(t)
+				late := func(answer asgi.SendEvent) func(asgi.Exchange) {
+					return func(x asgi.Exchange) { x.AfterFunc(60*time.Second+over, func() { _ = x.Send(answer) }) }
+				}
+				h := &lives{onStartup: sends(&asgi.LifespanStartupComplete{}), onShutdown: late(&asgi.LifespanShutdownComplete{})}
+				if phase == "startup" {
+					h.onStartup = late(&asgi.LifespanStartupComplete{})
+				}
+				l := NewLifespan(loop, LifespanConfig{Handler: h, Timeout: LifespanTimeout})
+				_, err := l.Startup(t.Context())
+				if phase == "shutdown" {
+					err = l.Shutdown(t.Context())
+				}
+				if (err != nil) != (over > 0) {
+					t.Errorf("%s after 60 s %v: %v", phase, over, err)
+				}
+				l.loop.Post(l.end) // its timers
+				synctest.Wait()
+			})
+		}
+	}
 }
