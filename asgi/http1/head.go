@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/gale-server/gale/asgi"
@@ -183,10 +184,11 @@ func (h *Head) Copy(dst []asgi.Header) (method, rawPath, query string, headers [
 
 	authority := s[h.authority.from:h.authority.to]
 	hostless := authority != "" && h.host < 0
-	headers = dst
-	if n := len(h.fields); headers == nil && n > 0 && !hostless {
-		headers = make([]asgi.Header, 0, n)
+	n := len(h.fields)
+	if hostless {
+		n++
 	}
+	headers = slices.Grow(dst, n)
 	if hostless {
 		headers = append(headers, asgi.Header{Name: "host", Value: authority})
 	}

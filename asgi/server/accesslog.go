@@ -10,8 +10,7 @@ import (
 	"github.com/gale-server/gale/asgi/internal/engine"
 )
 
-// accessRecord is one line of the access log in the making. The zero record
-// logs nothing.
+// accessRecord is one line of the access log in the making. Nil logs nothing.
 type accessRecord struct {
 	began  time.Time
 	method string
@@ -19,20 +18,22 @@ type accessRecord struct {
 	client string
 }
 
-func (r *accessRecord) begin(c *conn, s *asgi.Scope) {
+// beginAccess begins the record of s; nil without an access log.
+func (c *conn) beginAccess(s *asgi.Scope) *accessRecord {
 	if c.w.srv.cfg.AccessLog == nil {
-		return
+		return nil
 	}
-	*r = accessRecord{began: c.sock.Now(), method: s.Method, path: s.RawPath, client: s.Client.Host}
+	r := &accessRecord{began: c.sock.Now(), method: s.Method, path: s.RawPath, client: s.Client.Host}
 	if s.Type == asgi.ScopeWebSocket || r.method == "" {
 		r.method = "WEBSOCKET"
 	}
+	return r
 }
 
 // end logs the record, once. status is that of the response, or the close code
 // of a WebSocket; 0 means that there was none.
 func (r *accessRecord) end(c *conn, status int, bytes int64) {
-	if r.began.IsZero() {
+	if r == nil || r.began.IsZero() {
 		return
 	}
 	c.w.srv.cfg.AccessLog.LogAttrs(context.Background(), slog.LevelInfo, "access",

@@ -129,7 +129,7 @@ func (h *httpConn) begin() {
 		return
 	}
 	x.closeDelimited = head.Minor() == 0
-	x.log.begin(h.c, &x.scope)
+	x.log = h.c.beginAccess(&x.scope)
 	h.x = x
 	x.receiver = open(h.c.w.srv.cfg.Handler, &x.scope, x)
 	if d := h.c.w.drain; d != nil && !x.ended {

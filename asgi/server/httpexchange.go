@@ -7,9 +7,9 @@ import (
 	"github.com/gale-server/gale/asgi/internal/engine"
 )
 
-// scopeFields is the room for header fields in an exchange itself: enough for a
-// browser's requests.
-const scopeFields = 16
+// scopeFields is the room for header fields in an exchange itself: more
+// than a program sends; a browser's dozen are allocated apart.
+const scopeFields = 8
 
 // copyBelow is the size from which a body piece is handed to the socket as it
 // is, with its framing around it, instead of being copied into the outbox.
@@ -29,12 +29,12 @@ type httpExchange struct {
 	headers  []asgi.Header // of the worker's spare
 	trailers bool
 
-	started        bool        // the head is written
-	file           *fileSender // being sent; nil else
-	lastDelivered  bool        // the application has the end of the request body
-	closeDelimited bool        // the response may have no other end than the connection's
-	bytes          int64       // of the body, as the application sent it
-	log            accessRecord
+	started        bool          // the head is written
+	file           *fileSender   // being sent; nil else
+	lastDelivered  bool          // the application has the end of the request body
+	closeDelimited bool          // the response may have no other end than the connection's
+	bytes          int64         // of the body, as the application sent it
+	log            *accessRecord // nil without an access log
 	scope          asgi.Scope
 	fields         [scopeFields]asgi.Header
 }

@@ -52,9 +52,7 @@ func (h *httpConn) upgrade(scope *asgi.Scope) {
 	if err != nil {
 		h.c.w.srv.log.Debug("websocket refused", "client", h.client.Host, "error", err)
 		refusal := err.(*websocket.HandshakeError)
-		var log accessRecord
-		log.begin(h.c, scope)
-		log.end(h.c, refusal.Status, 0)
+		h.c.beginAccess(scope).end(h.c, refusal.Status, 0)
 		h.respondStatus(refusal.Status, refusal.Headers)
 		return
 	}
@@ -64,10 +62,7 @@ func (h *httpConn) upgrade(scope *asgi.Scope) {
 		opening:  &opening{h: h, upgrade: up, path: scope.Path},
 	}
 	s := webSocketScope(scope, up.Subprotocols)
-	if cfg.AccessLog != nil {
-		ws.log = new(accessRecord)
-		ws.log.begin(h.c, s)
-	}
+	ws.log = h.c.beginAccess(s)
 	h.expect(waitNothing)
 	h.c.phase = ws
 	ws.receiver = open(cfg.Handler, s, ws)
@@ -388,9 +383,6 @@ func (x *wsConn) announce(code int, reason string) {
 	x.announced = true
 	x.finish()
 	x.deliver(&asgi.WebSocketDisconnect{Code: code, Reason: reason})
-	if x.log == nil {
-		return
-	}
 	if x.opening != nil {
 		code = x.opening.status
 	}
