@@ -49,7 +49,7 @@ var foreign = map[string][]string{
 // ioPackages may not be imported by a protocol machine: it does no I/O, takes no
 // lock and reads no clock.
 var (
-	sansIO     = []string{"asgi/http1", "asgi/websocket"}
+	sansIO     = []string{"asgi/http1", "asgi/websocket", "executor/process/wire"}
 	ioPackages = []string{"net", "net/http", "os", "sync", "sync/atomic", "context", "time", "io"}
 )
 
