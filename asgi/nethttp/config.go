@@ -25,8 +25,9 @@ type Config struct {
 	// Logger takes what goes wrong. Default: slog.Default().
 	Logger *slog.Logger
 
-	// AccessLog takes one record per finished request and WebSocket. Default:
-	// nil, no access log.
+	// AccessLog takes one record per finished request and WebSocket. What net/http
+	// itself cannot read, and answers with 400, 431 or 501, it tells nobody, so
+	// that there is no record. Default: nil, no access log.
 	AccessLog *slog.Logger
 
 	// Name is the value of the Server header of responses that have none.

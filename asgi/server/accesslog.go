@@ -30,6 +30,22 @@ func (c *conn) beginAccess(s *asgi.Scope) *accessRecord {
 	return r
 }
 
+// logUnknown logs a request that was refused before it had a scope, at most one
+// of a conn. Nothing that the peer sent is in the record.
+func (h *httpConn) logUnknown(status int) {
+	if h.c.w.srv.cfg.AccessLog == nil {
+		return
+	}
+	r := accessRecord{began: h.c.sock.Now(), method: unknown, path: unknown, client: h.client.Host}
+	if h.waiting == waitHead {
+		r.began = h.began
+	}
+	r.end(h.c, status, 0)
+}
+
+// unknown stands for what a request did not come to say.
+const unknown = "-"
+
 // end logs the record, once. status is that of the response, or the close code
 // of a WebSocket; 0 means that there was none.
 func (r *accessRecord) end(c *conn, status int, bytes int64) {

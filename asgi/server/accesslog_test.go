@@ -44,6 +44,21 @@ func TestAccessLog(t *testing.T) {
 		{"gone before the response", start, get, (*looptest.Conn).Reset, "GET /p 0 0"},
 		{"slow body", func(asgi.Exchange, asgi.ReceiveEvent) {}, post, func(c *looptest.Conn) { c.Advance(time.Minute) }, "POST /p 408 0"},
 		{"body cut", start, post, (*looptest.Conn).HalfClose, "POST /p 400 0"},
+		{"malformed", start, "GET /\x1b[31m HTTP/1.1\r\nHost: h\r\n\r\n", none, "- - 400 0"},
+		{"no request at all", start, "\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", none, "- - 400 0"},
+		{"long target", start, "GET /" + strings.Repeat("x", 17<<10), none, "- - 414 0"},
+		{"large head", start, get[:len(get)-2] + "x: " + strings.Repeat("x", 65<<10), none, "- - 431 0"},
+		{"unknown coding", start, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", none, "- - 501 0"},
+		{"slow head", start, get[:10], func(c *looptest.Conn) { c.Advance(time.Minute) }, "- - 408 0"},
+		{"nothing", start, "", func(c *looptest.Conn) { c.Advance(time.Minute) }, ""},
+		{"idle", sized(5), get, func(c *looptest.Conn) { c.Advance(2 * time.Minute) }, "GET /p 200 5"},
+		{"malformed after another", sized(5), get + "GET\r\n\r\n" + get, none, "GET /p 200 5|- - 400 0"},
+		{"malformed chunk", start, "POST /p HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", none, "POST /p 400 0"},
+		{"malformed chunk after the answer", func(x asgi.Exchange, ev asgi.ReceiveEvent) {
+			if e, ok := ev.(*asgi.HTTPRequest); ok && e.MoreBody {
+				respond(t, x, 200, "early")
+			}
+		}, "POST /p HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n-\r\nx\r\n", none, "POST /p 200 5"},
 		{"bad origin", start, strings.Replace(handshake, "Host: h", "Host: h\r\nOrigin: http://o", 1), none, "GET /ws 403 0"},
 		{"websocket", accepts(t).on, handshake, func(c *looptest.Conn) { c.Feed(closeFrame(3001)) }, "WEBSOCKET /ws 3001 0"},
 		{"websocket lost", accepts(t).on, handshake, (*looptest.Conn).Reset, "WEBSOCKET /ws 1006 0"},
@@ -65,6 +80,9 @@ func TestAccessLog(t *testing.T) {
 			}
 			if g := strings.Join(got, "|"); g != test.want {
 				t.Fatalf("got %q, want %q\n%s", g, test.want, log)
+			}
+			if test.name == "slow head" && !strings.Contains(log.String(), "took=10") {
+				t.Errorf("the time of the head is not told: %s", log)
 			}
 		})
 	}

@@ -26,8 +26,10 @@ type Config struct {
 	// Logger takes what goes wrong. Default: slog.Default().
 	Logger *slog.Logger
 
-	// AccessLog takes one record per finished request and WebSocket. Default:
-	// nil, no access log: it costs about as much as a small request itself.
+	// AccessLog takes one record per finished request and WebSocket. One that is
+	// refused before it can be read, with 400, 408, 414, 431, 501 or 505, is
+	// recorded with "-" for its method and path. Default: nil, no access log: it
+	// costs about as much as a small request itself.
 	AccessLog *slog.Logger
 
 	// Name is the value of the Server header of responses that have none.

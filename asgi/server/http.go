@@ -176,6 +176,7 @@ func (h *httpConn) refuse(err error) {
 	}
 	h.c.w.srv.log.Debug("bad request", "client", h.client.Host, "error", err)
 	status := engine.StatusOf(err)
+	known := h.x != nil
 	if x := h.x; x != nil {
 		started := x.started
 		if !started {
@@ -188,7 +189,11 @@ func (h *httpConn) refuse(err error) {
 		}
 	}
 	w := h.c.w
-	h.c.sock.Commit(h.m.AppendError(h.c.sock.Reserve(256), status, w.dateAt(h.c.sock.Now()), w.srv.cfg.Name))
+	answer := h.m.AppendError(h.c.sock.Reserve(256), status, w.dateAt(h.c.sock.Now()), w.srv.cfg.Name)
+	if !known && len(answer) > 0 { // without an answer it is the rest of a request that had its own
+		h.logUnknown(status)
+	}
+	h.c.sock.Commit(answer)
 	h.close()
 }
 
