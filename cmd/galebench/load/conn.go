@@ -23,7 +23,8 @@ type conn struct {
 	replies reader
 	unsent  []byte        // of the batch under way
 	due     int           // replies of the batch under way still to come
-	began   time.Duration // when the batch was begun, since the generator's epoch
+	began   time.Duration // when the batch was begun, or due, since the generator's epoch
+	next    time.Duration // when the next one is due, with an Interval
 }
 
 var errPorts = errors.New("load: out of ports")

@@ -23,6 +23,12 @@ type Config struct {
 
 	// Depth is the number of messages in a batch: 1 is request-response. Default: 1.
 	Depth int
+
+	// Interval is the period in which each conn begins a batch, the conns spread
+	// evenly over it. A latency counts from when the batch was due, whether or
+	// not the one before had its replies by then, so that a server that stalls is
+	// not spared. Default: 0, a batch is begun as soon as the one before is done.
+	Interval time.Duration
 }
 
 // Generator is an open set of conns.
@@ -33,7 +39,8 @@ type Generator struct {
 	conns   []*conn
 	message []byte // a batch of one
 	batch   []byte
-	source  int // of the source addresses
+	source  int    // of the source addresses
+	clock   *clock // what begins batches; nil without an Interval
 
 	epoll    int // -1 before the first Run
 	events   []unix.EpollEvent
@@ -89,6 +96,10 @@ func (g *Generator) Close() {
 		c.close()
 	}
 	g.conns = nil
+	if g.clock != nil {
+		g.clock.close()
+		g.clock = nil
+	}
 	if g.epoll >= 0 {
 		_ = unix.Close(g.epoll)
 		g.epoll = -1
@@ -124,6 +135,11 @@ func (g *Generator) Run(d time.Duration) (Result, error) {
 		if err := g.start(); err != nil {
 			return Result{}, err
 		}
+	} else if g.clock != nil {
+		g.skip()
+	}
+	if g.clock != nil {
+		defer func() { g.clock.stopped = time.Since(g.epoch) }()
 	}
 	for {
 		elapsed := time.Since(began)
@@ -139,6 +155,12 @@ func (g *Generator) Run(d time.Duration) (Result, error) {
 			return Result{}, os.NewSyscallError("epoll_wait", err)
 		}
 		for _, ev := range g.events[:max(n, 0)] {
+			if int(ev.Fd) == len(g.conns) {
+				if err := g.tick(); err != nil {
+					return Result{}, err
+				}
+				continue
+			}
 			if err := g.event(g.conns[ev.Fd], ev.Events); err != nil {
 				return Result{}, err
 			}
@@ -164,15 +186,22 @@ func (g *Generator) start() error {
 		if err := unix.EpollCtl(g.epoll, unix.EPOLL_CTL_ADD, c.fd, &ev); err != nil {
 			return os.NewSyscallError("epoll_ctl", err)
 		}
-		if err := g.begin(c); err != nil {
+		if g.cfg.Interval > 0 {
+			continue
+		}
+		if err := g.begin(c, time.Since(g.epoch)); err != nil {
 			return err
 		}
+	}
+	if g.cfg.Interval > 0 {
+		return g.startClock()
 	}
 	return nil
 }
 
-func (g *Generator) begin(c *conn) error {
-	c.began, c.due, c.unsent = time.Since(g.epoch), g.cfg.Depth, g.batch
+// begin begins a batch that was due at the given time.
+func (g *Generator) begin(c *conn, due time.Duration) error {
+	c.began, c.due, c.unsent = due, g.cfg.Depth, g.batch
 	return c.flush()
 }
 
@@ -236,6 +265,10 @@ func (g *Generator) received(c *conn, p []byte) error {
 	if c.due > 0 {
 		return nil
 	}
-	g.latency.Record(time.Since(g.epoch) - c.began)
-	return g.begin(c)
+	now := time.Since(g.epoch)
+	g.latency.Record(now - c.began)
+	if g.cfg.Interval > 0 {
+		return g.beginDue(c, now)
+	}
+	return g.begin(c, now)
 }

@@ -178,3 +178,61 @@ func TestSources(t *testing.T) {
 		}
 	}
 }
+
+// stalling echoes bytes, and is late by d with the fifth.
+func stalling(d time.Duration) func(net.Conn) {
+	return func(c net.Conn) {
+		p := make([]byte, 1)
+		for n := 1; ; n++ {
+			if _, err := io.ReadFull(c, p); err != nil {
+				return
+			}
+			if n == 5 {
+				<-time.After(d)
+			}
+			if _, err := c.Write(p); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// A server that stalls once for many intervals makes every batch late that was
+// due meanwhile, not only the one it held.
+func TestIntervalCountsWhatWasDue(t *testing.T) {
+	const interval, stall = 5 * time.Millisecond, 200 * time.Millisecond
+	g := open(t, Config{Server: serveConns(t, stalling(stall)), Dialogue: NewEcho(1), Interval: interval})
+	r, err := g.Run(3 * stall)
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := 0
+	for i, n := range r.Latency.counts {
+		if upper(i) > stall/4 {
+			late += int(n)
+		}
+	}
+	if want := int(stall*3/4/interval) - 5; late < want {
+		t.Errorf("%d batches of %d were late, want %d", late, r.Messages, want)
+	}
+}
+
+// An interval bounds the rate, over all conns together, and a pause between two
+// runs is not the server's fault.
+func TestIntervalPaces(t *testing.T) {
+	const conns, interval = 10, 50 * time.Millisecond
+	g := open(t, Config{Server: serveConns(t, echoServer), Dialogue: NewEcho(125), Conns: conns, Interval: interval})
+	for range 2 {
+		r, err := g.Run(4 * interval)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if most := conns * (int64(r.Elapsed/interval) + 2); r.Messages == 0 || r.Messages > most {
+			t.Errorf("%d messages in %v, want at most %d", r.Messages, r.Elapsed, most)
+		}
+		if lowest := r.Latency.Quantile(0.01); lowest > 3*interval {
+			t.Errorf("the fastest reply took %v", lowest)
+		}
+		<-time.After(4 * interval)
+	}
+}
