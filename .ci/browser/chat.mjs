@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import net from "node:net";
 import process from "node:process";
 import readline from "node:readline";
-import { chromium } from "playwright-core";
+import { launch } from "./launch.mjs";
 
 const [executablePath, url] = process.argv.slice(2);
 const timeout = 20_000; // ms; for every wait
@@ -152,14 +152,7 @@ async function step(what, run) {
 
 const line = new Line();
 await line.open();
-const browser = await chromium.launch({
-  executablePath,
-  headless: true,
-  args: [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-  ],
-});
+const browser = await launch(executablePath);
 try {
   const ada = await Visitor.open(browser, url, { viewport: { width: 1280, height: 800 } });
   const bob = await Visitor.open(browser, line.url, { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });

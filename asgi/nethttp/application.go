@@ -19,7 +19,10 @@ import (
 //	h := asgi.Goroutine(nethttp.Application(router), nil)
 //
 // The handler gets the request with its body streamed and a context that is
-// cancelled when the client leaves. Its http.ResponseWriter streams, is an
+// cancelled when the client leaves. On the event loop a client that closes its
+// connection is seen to leave when something is written to it, as a heartbeat
+// is, or at once with server.Config's HalfCloseDisconnects, which is what net/http
+// does; a client that resets it, at once. Its http.ResponseWriter streams, is an
 // http.Flusher, sends trailers to clients that take them and 103 Early Hints.
 // It cannot be hijacked, and its deadlines cannot be set: both are
 // http.ErrNotSupported from an http.ResponseController. A panic with
