@@ -130,3 +130,15 @@ func TestWatchedConn(t *testing.T) {
 		t.Error("a pipe can do what it cannot")
 	}
 }
+
+// Connections that wait for a request are closed at once, in no time at all.
+func TestDrainClosesIdle(t *testing.T) {
+	inBubble(t, answersAll, func(b *bubble) {
+		answered, fresh := b.dial(true), b.dial(true)
+		answered.send(getText)
+		b.stop()
+		if got := answered.came() + ", " + fresh.came(); got != "200 closed, closed" {
+			t.Errorf("got %s", got)
+		}
+	})
+}

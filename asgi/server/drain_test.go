@@ -98,3 +98,21 @@ func TestDrainClosesIdle(t *testing.T) {
 		}
 	}
 }
+
+// A WebSocket that is accepted while the server drains is closed like the
+// others.
+func TestDrainClosesNewWebSockets(t *testing.T) {
+	h := &record{on: func(x asgi.Exchange, ev asgi.ReceiveEvent) {
+		if _, ok := ev.(*asgi.Drain); ok {
+			x.Post(func() { must(t, x.Send(&asgi.WebSocketAccept{})) })
+		}
+	}}
+	b := newBench(t, Config{Handler: h})
+	c := b.dial()
+	c.Feed(handshake)
+	b.startDrain(&asgi.Drain{Deadline: b.Now().Add(time.Second)})
+	b.Advance(time.Second / 2)
+	if got := came(c); got != "101 1012 open" {
+		t.Errorf("got %q", got)
+	}
+}
