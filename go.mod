@@ -1,6 +1,6 @@
 module github.com/gale-server/gale
 
-go 1.26
+go 1.26.0
 
 require (
 	github.com/alitto/pond/v2 v2.7.1
@@ -8,7 +8,8 @@ require (
 	github.com/gorilla/websocket v1.5.3
 	github.com/panjf2000/gnet/v2 v2.10.0
 	github.com/urfave/cli/v3 v3.6.1
-	golang.org/x/sys v0.30.0
+	golang.org/x/image v0.47.0
+	golang.org/x/sys v0.49.0
 )
 
 require (

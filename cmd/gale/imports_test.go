@@ -31,6 +31,7 @@ var layers = []struct {
 	{"internal/...", nil}, // for tests
 	{"eventloop/...", []string{"eventloop/..."}},
 	{"executor/...", []string{"asgi", "executor/..."}},
+	{"handlers/images", nil},
 	{"handlers/...", []string{"asgi", "executor", "handlers/..."}},
 	{"examples/...", []string{"asgi/...", "executor/...", "handlers/..."}},
 	{"cmd/gale/...", []string{"asgi/...", "eventloop", "executor/...", "handlers/...", "cmd/gale/..."}},
@@ -43,6 +44,7 @@ var foreign = map[string][]string{
 	"asgi/nethttp":      {"github.com/gorilla/websocket"},
 	"eventloop/...":     {"github.com/panjf2000/gnet/v2/pkg/netpoll", "github.com/panjf2000/gnet/v2/pkg/queue", "github.com/panjf2000/gnet/v2/pkg/errors", "golang.org/x/sys/unix"},
 	"executor/...":      {"github.com/alitto/pond/v2", "golang.org/x/sys/unix"},
+	"handlers/images":   {"golang.org/x/image/webp"},
 	"cmd/gale/...":      {"github.com/urfave/cli/v3"},
 }
 

@@ -12,7 +12,7 @@ require (
 	github.com/urfave/cli/v3 v3.6.1
 	github.com/valyala/fasthttp v1.70.0
 	go.uber.org/zap v1.28.0
-	golang.org/x/sys v0.41.0
+	golang.org/x/sys v0.49.0
 )
 
 require (
