@@ -16,24 +16,21 @@ type backoff struct {
 // start. The first one that dies in a job costs no pause: it may well have been
 // the job.
 func (b *backoff) failed(now time.Time, err *StartError) {
-	b.failures++
+	b.failures = min(b.failures+1, 64) // more make no difference
 	b.err = err
-	pause := b.min
-	for range b.failures - 1 {
-		if pause >= b.max/2 {
-			pause = b.max
-			break
-		}
-		pause *= 2
-	}
+	steps := b.failures
 	if err == nil {
-		if b.failures == 1 {
-			pause = 0
+		steps--
+	}
+	pause := time.Duration(0)
+	for i := range steps {
+		if i == 0 {
+			pause = b.min
 		} else {
-			pause /= 2
+			pause = min(2*pause, b.max)
 		}
 	}
-	b.until = now.Add(min(pause, b.max))
+	b.until = now.Add(pause)
 }
 
 // succeeded forgets what went wrong.

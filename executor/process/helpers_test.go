@@ -32,6 +32,9 @@ func TestMain(m *testing.M) {
 		misbehave(mode)
 	}
 	Main()
+	if r, w, err := os.Pipe(); err == nil { // the runtime keeps its poller, which is no leak
+		_, _ = r.Close(), w.Close()
+	}
 	os.Exit(m.Run())
 }
 
@@ -187,6 +190,9 @@ func inspect() (s state, err error) {
 // misbehave is a worker that does not what the protocol says.
 func misbehave(mode string) {
 	_ = os.Unsetenv("GALE_TEST_WORKER")
+	if mode == "be the host of a pool" {
+		beHost()
+	}
 	fmt.Fprintln(os.Stderr, "about to", mode)
 	m := wire.NewWorker()
 	var mu sync.Mutex // guards m
@@ -495,4 +501,19 @@ func killSleeper(t testing.TB) {
 	if !found && runtime.GOOS == "linux" {
 		t.Error("the process that was left behind is gone: the test tests nothing")
 	}
+}
+
+// beHost is a process with a pool of its own, which tells its parent the
+// processes of two workers, of which one is busy, and waits to be killed.
+func beHost() {
+	pool, err := New(Config{Workers: 2, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		panic(err)
+	}
+	for range 2 { // both answer before one of them is busy
+		go func() {
+			_, _ = Call[string, string](context.Background(), pool, "spin", os.Getenv("GALE_TEST_MEETING"))
+		}()
+	}
+	select {}
 }

@@ -23,7 +23,8 @@ When the caller does not want the result any more, Canceled is raised in the job
 wherever it is; a job that has to tidy up does so in a `finally` or an `except
 Canceled`. A job that goes on is killed, with the whole process group.
 
-What is printed goes to stderr. stdin is empty. Signals that ask a process to end
+What is printed goes to stderr, from the import of this module on, so import it
+early. stdin is empty. Signals that ask a process to end
 are ignored: the pool decides.
 
 The protocol is described in PROTOCOL.md of the Go package executor/process.
@@ -88,6 +89,7 @@ def encode(value):
 
 _jobs = {}
 _worker = None
+_streams = None  # of the protocol
 
 
 def job(name, payload="json"):
@@ -109,7 +111,7 @@ def progress(value):
         data = encode(value)
         if len(data) > MAX_PROGRESS:
             raise ValueError("%d bytes of progress, more than %d" % (len(data), MAX_PROGRESS))
-        _worker.write(PROGRESS, _worker.number, data)
+        _worker.report(data)
 
 
 def run(initializer=None):
@@ -119,6 +121,18 @@ def run(initializer=None):
     global _worker
     _worker = _Worker()
     _worker.run(initializer)
+
+
+def _detach():
+    """Take stdin and stdout away, so that nothing but the protocol uses them."""
+    global _streams
+    _close_inherited()
+    _streams = os.dup(0), os.dup(1)  # not inheritable
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    os.close(null)
+    sys.stdout.reconfigure(line_buffering=True)
 
 
 def _read_all(fd, size):
@@ -161,20 +175,16 @@ def _write_all(fd, data):
 
 class _Worker:
     def __init__(self):
-        _close_inherited()
-        # Nothing but the protocol may use what were stdin and stdout.
-        self.input, self.output = os.dup(0), os.dup(1)  # not inheritable
-        null = os.open(os.devnull, os.O_RDWR)
-        os.dup2(null, 0)
-        os.dup2(2, 1)
-        os.close(null)
-        os.environ.pop("GALE_WORKER", None)
+        if _streams is None:
+            sys.exit("gale_worker: run: this process was not started by a gale process pool")
+        self.input, self.output = _streams
         self.writing = threading.Lock()
         self.memory = None  # of the host's hello
         self.inline = self.limit = 0
         self.number = 0  # of the last job
         self.running = 0  # of the job that may be canceled, 0 is none
         self.canceled = 0  # of the last job that was
+        self.holding = False  # Canceled has to wait
         self.queue = queue.SimpleQueue()
 
     def write(self, kind, number, body=b"", flags=0):
@@ -185,6 +195,16 @@ class _Worker:
                 _write_all(self.output, body)
             else:
                 _write_all(self.output, frame + body)
+
+    def report(self, data):
+        if threading.current_thread() is not threading.main_thread():
+            return self.write(PROGRESS, self.number, data)
+        self.holding = True  # Canceled must not cut a frame in two
+        try:
+            self.write(PROGRESS, self.number, data)
+        finally:
+            self.holding = False
+            self.interrupt()
 
     def read(self):
         magic, kind, flags, zero, number, length = HEADER.unpack(_read_all(self.input, HEADER.size))
@@ -252,7 +272,7 @@ class _Worker:
 
     def interrupt(self, *_):
         """On the main thread: end the job, if it is still the one that was meant."""
-        if self.running and self.running == self.canceled:
+        if self.running and self.running == self.canceled and not self.holding:
             self.running = 0  # once
             raise Canceled()
 
@@ -324,6 +344,9 @@ class _Worker:
             "kind": kind, "message": text[:MAX_TEXT], "stack": stack[-MAX_TEXT:],
         }))
 
+
+if os.environ.pop("GALE_WORKER", None):
+    _detach()  # at import, before the jobs are loaded, which may print
 
 if __name__ == "__main__":
     # python3 gale_worker.py jobs.py: run the jobs of a file, which imports

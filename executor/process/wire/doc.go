@@ -24,7 +24,7 @@
 // # Laws
 //
 //   - Split invariance: how the stream is cut into calls of Next changes
-//     neither the events nor the error, nor the byte at which the error is seen.
+//     neither the events nor the error.
 //   - Error atomicity: an Append method that returns an error has changed
 //     neither dst nor the machine. An error of Next is final: every later Next
 //     returns it again.
