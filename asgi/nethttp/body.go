@@ -33,7 +33,7 @@ type requestBody struct {
 	total     int64 // bytes read
 	seen      int64 // bytes read since began
 	began     time.Time
-	watched   bool // the rate is
+	rate      *time.Timer // of the next look at the rate; nil: none is due
 }
 
 // readChunk is what is read of a body at a time, in bytes.
@@ -74,9 +74,14 @@ func (b *requestBody) leave(rc *http.ResponseController) {
 // its answer.
 const lingerTimeout = time.Second
 
-// drop lets go of what will not be delivered.
+// drop lets go of what will not be delivered, and of the timer, which would hold
+// the whole exchange in memory for the rest of its period.
 func (b *requestBody) drop() {
 	b.held = nil
+	if b.rate != nil {
+		b.rate.Stop()
+		b.rate = nil
+	}
 	if !b.reading {
 		b.release()
 	}
@@ -179,16 +184,16 @@ func (x *httpExchange) bodyFailed(err error) {
 // it.
 func (x *httpExchange) watchRate() {
 	b, cfg := &x.body, &x.h.cfg
-	if b.watched || cfg.BodyRatePeriod <= 0 || cfg.MinBodyRate <= 0 {
+	if b.rate != nil || cfg.BodyRatePeriod <= 0 || cfg.MinBodyRate <= 0 {
 		return
 	}
-	b.watched, b.seen, b.began = true, 0, time.Now()
-	time.AfterFunc(cfg.BodyRatePeriod, func() { x.post(x.checkRate) })
+	b.seen, b.began = 0, time.Now()
+	b.rate = time.AfterFunc(cfg.BodyRatePeriod, func() { x.post(x.checkRate) })
 }
 
 func (x *httpExchange) checkRate() {
 	b := &x.body
-	b.watched = false
+	b.rate = nil
 	switch least := float64(x.h.cfg.MinBodyRate) * time.Since(b.began).Seconds(); {
 	case x.over || !b.reading:
 	case float64(b.seen) < least:

@@ -3,6 +3,7 @@ package nethttp_test
 import (
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,42 @@ func TestUnreadBody(t *testing.T) {
 					t.Errorf("%s: more comes: %q", path, rest)
 				}
 			}
+		}
+	}
+}
+
+// A finished exchange is not held in memory by the timer of its body's rate.
+func TestBodyRateTimerLetsGo(t *testing.T) {
+	type receiver struct{ asgi.Receiver }
+	gone := make(chan struct{}, 1)
+	h := asgi.HandlerFunc(func(s *asgi.Scope, x asgi.Exchange) asgi.Receiver {
+		if s.Type == asgi.ScopeLifespan {
+			x.End(asgi.ErrUnsupportedScope)
+			return nil
+		}
+		r := &receiver{asgi.ReceiverFunc(func(ev asgi.ReceiveEvent) {
+			if e, ok := ev.(*asgi.HTTPRequest); ok && !e.MoreBody {
+				send(t, x, whole("ok")...)
+			}
+		})}
+		runtime.AddCleanup(r, func(gone chan struct{}) { gone <- struct{}{} }, gone)
+		return r
+	})
+	addr := serve(t, nethttp.Config{Handler: h, BodyRatePeriod: time.Hour})
+	_, r := dial(t, addr, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody")
+	if res, _ := response(t, r, "POST"); res.StatusCode != 200 {
+		t.Fatalf("status %d", res.StatusCode)
+	}
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(waitLimit); ; {
+		runtime.GC()
+		select {
+		case <-gone:
+			return
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("the exchange is still in memory")
 		}
 	}
 }
