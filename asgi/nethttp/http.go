@@ -26,11 +26,12 @@ func (h *Handler) serveHTTP(w http.ResponseWriter, r *http.Request, scope *asgi.
 	x.self = x
 	x.res = response{h: h, r: r, head: r.Method == http.MethodHead, length: -1, wanted: takesTrailers(r)}
 	x.body.init(w, r)
-	left := context.AfterFunc(r.Context(), func() { x.post(x.vanish) })
 	x.enter(func() {
 		x.open(scope)
 		x.pump()
 	})
+	// Not earlier: who has left already does so after the application was opened.
+	left := context.AfterFunc(r.Context(), func() { x.post(x.vanish) })
 	end := x.res.write(w, func() { x.post(x.uncongest) }, func(err error) { x.post(func() { x.failed(err) }) })
 	left()
 	if end == endWhole {

@@ -65,11 +65,12 @@ func (h *Handler) serveWebSocket(w http.ResponseWriter, r *http.Request, scope *
 		closed:    make(chan struct{}),
 	}
 	x.self = x
-	left := context.AfterFunc(r.Context(), func() { x.post(x.lost) })
 	x.enter(func() {
 		x.open(scope)
 		x.deliver(&asgi.WebSocketConnect{})
 	})
+	// Not earlier: who has left already does so after the application was opened.
+	left := context.AfterFunc(r.Context(), func() { x.post(x.lost) })
 	<-x.decided
 	left()
 	switch {
