@@ -34,6 +34,8 @@ var layers = []struct {
 	{"handlers/images", nil},
 	{"handlers/...", []string{"asgi", "executor", "handlers/..."}},
 	{"examples/...", []string{"asgi/...", "executor/...", "handlers/..."}},
+	{"cmd/internal/hostile", nil}, // clients
+	{"cmd/internal/victim", []string{"asgi"}},
 	{"cmd/gale/...", []string{"asgi/...", "eventloop", "executor/...", "handlers/...", "cmd/gale/..."}},
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -24,6 +25,13 @@ const runMain = "GALE_TEST_RUN_MAIN"
 func TestMain(m *testing.M) {
 	if os.Getenv(runDrainTarget) != "" {
 		os.Exit(drainTargetMain())
+	}
+	if config := os.Getenv(victimSetup); config != "" {
+		if err := victimMain(config); err != nil {
+			fmt.Println(err)
+			os.Exit(exitFailure)
+		}
+		os.Exit(exitOK)
 	}
 	if os.Getenv(runMain) != "" {
 		main()

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gale-server/gale/asgi/asgitest"
+	"github.com/gale-server/gale/cmd/internal/hostile"
+	"github.com/gale-server/gale/cmd/internal/victim"
+)
+
+// hostileTimes is how often an attack does what it does: 1, or what the
+// environment variable GALE_HOSTILE says, for example 10x.
+var hostileTimes = func() int {
+	n, _ := strconv.Atoi(strings.TrimSuffix(os.Getenv("GALE_HOSTILE"), "x"))
+	return max(n, 1)
+}()
+
+// What a server may need beyond what it had before.
+const (
+	// mostPeak is for 40 attackers at a time, of whose output 1 MiB may wait each,
+	// and as much garbage.
+	mostPeak = 96 << 20
+	// mostLeft is for the free lists of two loops and the tables that only grow.
+	mostLeft = 24 << 20
+)
+
+// briefly names the attacks that wait for a timeout of the server.
+var briefly = []string{"slow-heads", "slow-bodies", "deaf-pipeline", "deaf-echo"}
+
+// connsOf is how many connections an attack has at a time in each form, where it
+// is not 10: a kernel's buffers take many megabytes of what a deaf client is told.
+var connsOf = map[string]int{"deaf-pipeline": 2, "deaf-echo": 2}
+
+// formsOf are the forms in which the application offers what an attack asks for.
+func formsOf(attack string) []string {
+	switch attack {
+	case "timers", "posts":
+		return []string{"event", "serial"}
+	default:
+		return victim.Forms
+	}
+}
+
+// TestHostile attacks a server of each engine in every way, in every form at a
+// time, while honest clients talk on. Afterwards nothing may be left of it.
+func TestHostile(t *testing.T) {
+	for _, engine := range []string{engineLoop, engineNetHTTP} {
+		t.Run(engine, func(t *testing.T) {
+			asgitest.CheckLeaks(t)
+			patient := startVictim(t, setup{Engine: engine})
+			brief := startVictim(t, setup{Engine: engine, Short: true})
+			for _, a := range hostile.Attacks {
+				if t.Failed() {
+					break // what follows would stumble over what is left
+				}
+				t.Run(a.Name, func(t *testing.T) {
+					v, moment := patient, waitLimit
+					if slices.Contains(briefly, a.Name) {
+						v = brief
+					}
+					if a.Name == "departures" || a.Name == "resets" {
+						moment = departed
+					}
+					attack(t, v, a, engine == engineLoop, moment)
+				})
+			}
+		})
+	}
+}
+
+// TestHostileHalfClose is of a server that takes the end of a client's stream for
+// its end.
+func TestHostileHalfClose(t *testing.T) {
+	asgitest.CheckLeaks(t)
+	v := startVictim(t, setup{Engine: engineLoop, Leaves: true})
+	for _, name := range []string{"half-closes", "departures"} {
+		a, err := hostile.Lookup(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		attack(t, v, a, false, departed)
+	}
+}
+
+// departed bounds the time until an application knows that a client has left:
+// half of the shortest of the timeouts.
+const departed = 5 * time.Second
+
+// attack makes one attack on v, and waits for a moment until nothing is left of
+// it.
+func attack(t *testing.T, v *victimProcess, a hostile.Attack, strict bool, moment time.Duration) {
+	defer func(outer testing.TB) { v.t = outer }(v.t)
+	v.t = t
+	target := hostile.Target{Addr: v.addr, Strict: strict, Times: hostileTimes, Conns: connsOf[a.Name]}
+	witnesses := hostile.NewWitnesses(target, 2, paths(victim.Forms)...)
+	before := witnesses.Answers()
+	var all sync.WaitGroup
+	for _, path := range paths(formsOf(a.Name)) {
+		at := target
+		at.Path = path
+		all.Go(func() {
+			if err := a.Run(context.Background(), at); err != nil {
+				t.Errorf("at %s: %v", path, err)
+			}
+		})
+	}
+	all.Wait()
+	after := witnesses.Answers()
+	if err := witnesses.Stop(); err != nil {
+		t.Error(err)
+	}
+	st := v.calm(moment)
+	t.Logf("%d answers meanwhile; heap %d KiB before, at most %d KiB, %d KiB after", after-before, v.before.Heap>>10, st.Peak>>10, st.Heap>>10)
+	if after == before {
+		t.Error("no honest client had an answer meanwhile")
+	}
+	if st.Peak > v.before.Heap+mostPeak {
+		t.Errorf("the heap rose to %d MiB", st.Peak>>20)
+	}
+	if st.Heap > v.before.Heap+mostLeft {
+		t.Errorf("%d MiB of the heap are left", st.Heap>>20)
+	}
+}
+
+func paths(forms []string) (paths []string) {
+	for _, form := range forms {
+		paths = append(paths, "/"+form)
+	}
+	return paths
+}
