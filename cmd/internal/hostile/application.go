@@ -80,7 +80,7 @@ func (t *Target) panicMessage(ctx context.Context) error {
 }
 
 // timersEach is how many timers one request sets, times Target.Times.
-const timersEach = 10000
+const timersEach = 4000
 
 func timers(ctx context.Context, t *Target) error {
 	return t.ask(ctx, fmt.Sprintf("/timers?n=%d", timersEach*t.Times), func(body string) error {

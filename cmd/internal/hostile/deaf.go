@@ -137,7 +137,7 @@ func uploadSlow(ctx context.Context, t *Target) error {
 }
 
 // LargeBytes is the length of /large.
-const LargeBytes = 16 << 20
+const LargeBytes = 8 << 20
 
 // LargeByte is byte i of /large.
 func LargeByte(i int) byte { return byte(i % 251) }
@@ -151,7 +151,6 @@ func slowReader(ctx context.Context, t *Target) error {
 			return err
 		}
 		defer p.reset()
-		_ = p.conn.SetReadBuffer(16 << 10)
 		if err := p.say(t.request("GET", "/large", "")); err != nil {
 			return err
 		}

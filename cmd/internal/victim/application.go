@@ -139,7 +139,7 @@ func chat(ctx context.Context, w wish, receive asgi.Receive, send asgi.Send) err
 
 // The response of /large, as hostile has it.
 const (
-	largeBytes = 16 << 20
+	largeBytes = 8 << 20
 	largeCycle = 251
 	pieceBytes = 32 << 10
 )
