@@ -25,7 +25,7 @@ func newCommand(stdin io.Reader, stdout, stderr io.Writer) *cli.Command {
 		Description: "A workload measures each contender in a process of its own, in alternating\n" +
 			"rounds, and prints medians with their spread. A ratio is to the first contender\n" +
 			"in the same round. Contenders: " + strings.Join(contender.Names(), ", ") + ".",
-		Commands:       []*cli.Command{echoCommand(), idleCommand(), httpCommand(), serverCommand(stdin)},
+		Commands:       []*cli.Command{echoCommand(), idleCommand(), httpCommand(), stallCommand(), serverCommand(stdin)},
 		Writer:         stdout,
 		ErrWriter:      stderr,
 		OnUsageError:   onUsageError,
@@ -106,6 +106,47 @@ func idleCommand() *cli.Command {
 	}
 }
 
+func stallCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "stall",
+		Usage: "latency of WebSocket echoes while the server's process resizes pictures on all cores",
+		Flags: append(commonFlags(5, 100, "idle", "plain-goroutines", "cpu-class", "process-class"),
+			&cli.IntFlag{Name: "size", Value: 125, Usage: "bytes of a message"},
+			&cli.DurationFlag{Name: "interval", Value: 20 * time.Millisecond, Usage: "period in which each client sends a message, late or not"},
+			&cli.DurationFlag{Name: "warmup", Value: time.Second, Usage: "traffic and work before each measurement"},
+			&cli.DurationFlag{Name: "duration", Value: 5 * time.Second, Usage: "length of each measurement"}),
+		OnUsageError: onUsageError,
+		Action: func(_ context.Context, c *cli.Command) error {
+			w := &stall{size: c.Int("size"), conns: c.Int("conns"), interval: c.Duration("interval"),
+				warmup: c.Duration("warmup"), duration: c.Duration("duration")}
+			if w.size < 1 || w.size > 16<<20 {
+				return usagef("--size must be between 1 and 16777216")
+			}
+			if w.interval < time.Millisecond || w.interval > time.Hour {
+				return usagef("--interval must be between 1ms and 1h")
+			}
+			if err := checkDurations(w.warmup, w.duration); err != nil {
+				return err
+			}
+			err := w.configure(c, fmt.Sprintf("size=%d interval=%v duration=%v", w.size, w.interval, w.duration),
+				map[contender.Protocol]func() load.Dialogue{contender.BusyEcho: nil})
+			if err != nil {
+				return err
+			}
+			w.place = unpinned() // the work is to have every core, and the server a loop on each
+			w.workload.measure = w.measure
+			return w.report(c)
+		},
+	}
+}
+
+func checkDurations(warmup, duration time.Duration) error {
+	if duration < 10*time.Millisecond || duration > time.Hour || warmup < 0 || warmup > time.Hour {
+		return usagef("--duration must be between 10ms and 1h, --warmup between 0 and 1h")
+	}
+	return nil
+}
+
 func echoDialogues(size int) map[contender.Protocol]func() load.Dialogue {
 	return map[contender.Protocol]func() load.Dialogue{
 		contender.Raw:       func() load.Dialogue { return load.NewEcho(size) },
@@ -137,8 +178,8 @@ func runTraffic(c *cli.Command, depth int, parameters string, perCPU, userEach m
 		dialogues: dialogues, conns: c.Int("conns"), depth: depth, perCPU: perCPU, userEach: userEach,
 		warmup: c.Duration("warmup"), duration: c.Duration("duration"),
 	}
-	if t.duration < 10*time.Millisecond || t.duration > time.Hour || t.warmup < 0 || t.warmup > time.Hour {
-		return usagef("--duration must be between 10ms and 1h, --warmup between 0 and 1h")
+	if err := checkDurations(t.warmup, t.duration); err != nil {
+		return err
 	}
 	if err := t.configure(c, fmt.Sprintf("%s duration=%v", parameters, t.duration), dialogues); err != nil {
 		return err

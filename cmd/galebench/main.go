@@ -5,6 +5,7 @@
 //	galebench echo --depth 16
 //	galebench idle --conns 10000
 //	galebench http --pipeline 16 --json http.json
+//	galebench stall
 //
 // Every server has a process to itself, this program started again, so that its
 // CPU time and memory are its own. Rounds alternate: in each of them every
@@ -17,6 +18,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/gale-server/gale/executor/process"
 )
 
 // The exit codes.
@@ -26,7 +29,10 @@ const (
 	exitUsage   = 2 // what was asked for cannot be done
 )
 
-func main() { os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	process.Main() // of the contender whose work is done in processes
+	os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
+}
 
 // run runs the program and returns its exit code. An error is one line.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {

@@ -20,7 +20,11 @@ var (
 	userPerMessage       = metric{"user_us_per_message", "us"}
 	userPerRequest       = metric{"user_us_per_request", "us"}
 	serverCPU            = metric{"server_cpu_percent", "%"} // 100: its one core was busy all the time
+	latency50            = metric{"p50_ms", "ms"}
 	latency99            = metric{"p99_ms", "ms"}
+	latency999           = metric{"p999_ms", "ms"}
+	latencyMax           = metric{"max_ms", "ms"}
+	jobsPerSecond        = metric{"jobs_per_second", "jobs/s"}
 	heapStackPerConn     = metric{"heap_stack_bytes_per_conn", "bytes"}
 	stackPerConn         = metric{"stack_bytes_per_conn", "bytes"} // the part of it that is stacks
 	rssPerConn           = metric{"rss_bytes_per_conn", "bytes"}

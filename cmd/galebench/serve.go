@@ -22,11 +22,13 @@ import (
 //	profile FILE    begin to write a CPU profile
 //	profile         end it
 //	heap FILE       write a profile of the memory in use
+//	jobs            how many jobs were done beside the connections
 //
 // The end of its standard input ends the server.
 type answer struct {
 	Heap  uint64 `json:"heap,omitempty"`
 	Stack uint64 `json:"stack,omitempty"`
+	Jobs  int64  `json:"jobs,omitempty"`
 	Error string `json:"error,omitempty"`
 }
 
@@ -69,6 +71,8 @@ func obey(command string) answer {
 			return answer{Error: err.Error()}
 		}
 		return answer{}
+	case name == "jobs":
+		return answer{Jobs: contender.JobsDone()}
 	default:
 		return answer{Error: "there is no such command"}
 	}

@@ -7,10 +7,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/gale-server/gale/executor/process"
 )
 
 // TestMain is a server when a test has started it as one.
 func TestMain(m *testing.M) {
+	process.Main()
 	if len(os.Args) > 1 && os.Args[1] == "server" {
 		os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
 	}
@@ -43,6 +46,7 @@ func TestWorkloads(t *testing.T) {
 		{"http --conns 20 " + quick, galeForms + ",nethttp,fasthttp", 6 * 4},
 		{"http --conns 20 --pipeline 16 " + quick, galeForms + ",nethttp,fasthttp", 6 * 4},
 		{"idle --conns 200 --rounds 1", galeForms + ",nbio", 5 * 5},
+		{"stall --conns 10 --interval 5ms " + quick, "idle,plain-goroutines,cpu-class,process-class", 4 * 5},
 	} {
 		t.Run(c.command, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "rows.json")
@@ -114,6 +118,8 @@ func TestUsage(t *testing.T) {
 		"echo --depth 0":                "--depth",
 		"http --pipeline 0":             "--pipeline",
 		"idle --conns 0":                "--conns",
+		"stall --contenders raw":        "raw cannot take part in stall",
+		"stall --interval 0":            "--interval",
 		"idle --conns 100000000":        "limit of open files",
 		"idle --size -1":                "--size",
 		"echo --rounds 0":               "--rounds",

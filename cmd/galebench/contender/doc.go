@@ -24,6 +24,7 @@ const (
 	Raw       Protocol = "raw"       // echoes bytes
 	WebSocket Protocol = "websocket" // echoes messages
 	HTTP      Protocol = "http"      // answers requests with Body
+	BusyEcho  Protocol = "busy echo" // echoes messages while it works at something else
 )
 
 // What every HTTP contender answers, so that all send the same bytes.
@@ -65,6 +66,10 @@ var contenders = []Contender{
 	{Name: "coder", Module: "github.com/coder/websocket", Speaks: []Protocol{WebSocket}, start: startCoder},
 	{Name: "nethttp", Speaks: []Protocol{HTTP}, start: startNetHTTP},
 	{Name: "fasthttp", Module: "github.com/valyala/fasthttp", Speaks: []Protocol{HTTP}, start: startFastHTTP},
+	{Name: "idle", Speaks: []Protocol{BusyEcho}, start: startIdle},
+	{Name: "plain-goroutines", Speaks: []Protocol{BusyEcho}, start: startPlainGoroutines},
+	{Name: "cpu-class", Speaks: []Protocol{BusyEcho}, start: startCPUClass},
+	{Name: "process-class", Speaks: []Protocol{BusyEcho}, start: startProcessClass},
 }
 
 const gnetModule = "github.com/panjf2000/gnet/v2"
