@@ -119,15 +119,11 @@ func TestLifespan(t *testing.T) {
 		{name: "does not answer shutdown", startup: started,
 			endErr: "lifespan shutdown: no answer within the timeout", got: "lifespan.startup lifespan.shutdown", abandoned: 1},
 	} {
-		t.Run(test.name, func(t *testing.T) {
+		inBubble(t, test.name, func(t *testing.T) {
 			loop := newInline(t)
 			h := &lives{onOpen: test.open, onStartup: test.startup, onShutdown: test.shutdown}
 			var failed []string
-			timeout := time.Minute
-			if strings.Contains(test.startErr+test.endErr, "no answer") {
-				timeout = 20 * time.Millisecond
-			}
-			l := NewLifespan(loop, LifespanConfig{Handler: h, Timeout: timeout, Failed: func(err error) { failed = append(failed, err.Error()) }})
+			l := NewLifespan(loop, LifespanConfig{Handler: h, Timeout: time.Minute, Failed: func(err error) { failed = append(failed, err.Error()) }})
 			state, err := l.Startup(context.Background())
 			wantError(t, "Startup", err, test.startErr)
 			if supported := state != nil; supported != (!test.unsupported && test.startErr == "") {
@@ -145,6 +141,11 @@ func TestLifespan(t *testing.T) {
 			}
 		})
 	}
+}
+
+// inBubble runs a subtest with a fake clock.
+func inBubble(t *testing.T, name string, test func(t *testing.T)) {
+	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
 }
 
 func wantError(t *testing.T, what string, err error, part string) {
