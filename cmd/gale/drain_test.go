@@ -119,7 +119,7 @@ func (l *load) start() {
 	for i := range newClients {
 		l.work(func() { l.anew(fmt.Sprint("new", i)) })
 	}
-	for range 200 {
+	for range 1000 {
 		select {
 		case <-l.answered:
 		case <-time.After(waitLimit):
