@@ -103,6 +103,7 @@ func (q *Queue) leave(it *Item) {
 // are dropped on the way; the slice is valid until the next call.
 func (q *Queue) Take(now time.Time) (it *Item, dropped []*Item) {
 	dropped = q.Expire(now)
+	q.blocked = false
 	for i := range q.bands {
 		b := &q.bands[i]
 		dropped = q.shorten(b, now, dropped)
@@ -232,7 +233,7 @@ func (q *Queue) Blocked() bool { return q.blocked }
 // Standing reports whether the queue of any band stands.
 func (q *Queue) Standing() bool {
 	for i := range q.bands {
-		if b := &q.bands[i]; b.waiting > 0 && b.delays.standing {
+		if b := &q.bands[i]; b.impatient.n > 0 && b.delays.standing {
 			return true
 		}
 	}
