@@ -18,7 +18,8 @@ type Class struct {
 	name   string
 	config ClassConfig
 	exec   *Executor
-	pool   pond.Pool // its tasks are workers, at most as many as there may be
+	pool   pond.Pool      // its tasks are workers, at most as many as there may be
+	left   sync.WaitGroup // the workers; pond's own Stop needs a pool of the whole process
 
 	mu      sync.Mutex
 	work    sync.Cond // for parked workers: there may be something
@@ -200,8 +201,9 @@ func (c *Class) dispatch() {
 			c.work.Signal()
 		case c.workers < c.limit:
 			c.workers++
+			c.left.Add(1)
 			if err := c.pool.Go(c.worker); err != nil {
-				panic("executor: " + err.Error()) // the pool is stopped after the class
+				panic("executor: " + err.Error()) // it has no bound of its own, and is never stopped
 			}
 		default:
 			return

@@ -98,7 +98,7 @@ func (e *Executor) Shutdown(ctx context.Context) error {
 		return fmt.Errorf("executor: shutdown: %d jobs still run: %w", e.active.Load(), err)
 	}
 	for _, c := range e.classes {
-		c.pool.StopAndWait() // at once: its workers have nothing left
+		c.left.Wait() // at once: its workers have nothing left to do
 	}
 	return nil
 }

@@ -116,10 +116,10 @@ func (h *Histogram) add(d time.Duration) {
 }
 
 // Bound returns the upper bound of bucket i.
-func (h *Histogram) Bound(i int) time.Duration { return time.Microsecond << i }
+func (h Histogram) Bound(i int) time.Duration { return time.Microsecond << i }
 
 // Mean returns the mean duration, 0 if there is none.
-func (h *Histogram) Mean() time.Duration {
+func (h Histogram) Mean() time.Duration {
 	if h.Count == 0 {
 		return 0
 	}
@@ -128,7 +128,7 @@ func (h *Histogram) Mean() time.Duration {
 
 // Quantile returns a duration that a share q of all do not exceed: the bound of
 // the bucket it falls into, so up to twice the true one.
-func (h *Histogram) Quantile(q float64) time.Duration {
+func (h Histogram) Quantile(q float64) time.Duration {
 	rest := uint64(q*float64(h.Count) + 0.5)
 	for i, n := range h.Buckets {
 		if n >= rest && rest > 0 {

@@ -7,9 +7,42 @@ import (
 	"time"
 )
 
-// worker is what runs on the pool: it runs the best job that waits until none
-// does. A worker that computes stays, since its thread cannot be given back.
+// worker is what runs on the pool.
 func (c *Class) worker() {
+	defer c.left.Done()
+	if !c.config.CPU {
+		c.serve()
+		return
+	}
+	onOwnThread(func() {
+		c.lowerPriority()
+		c.serve()
+	})
+}
+
+// onOwnThread runs fn on a thread that ends with it. The process's first thread
+// cannot end, and its priority is what tools show as that of the process: while
+// it is held here, another goroutine gets another thread.
+func onOwnThread(fn func()) {
+	runtime.LockOSThread() // never unlocked: a goroutine that ends so ends its thread
+	if !onFirstThread() {
+		fn()
+		return
+	}
+	done := make(chan struct{})
+	go func() { // ends with fn, which is waited for
+		defer close(done)
+		runtime.LockOSThread()
+		fn()
+	}()
+	<-done
+	runtime.UnlockOSThread()
+}
+
+// serve runs the best job that waits until none does. A worker that computes
+// stays: its thread is of no other use, since without privilege nobody can raise
+// a priority.
+func (c *Class) serve() {
 	returned := false
 	defer func() {
 		if !returned { // a job called Goexit, and takes the goroutine with it
@@ -19,12 +52,6 @@ func (c *Class) worker() {
 			c.dispatch()
 		}
 	}()
-	if c.config.CPU {
-		// Never unlocked: the thread ends with the goroutine, since without
-		// privilege nobody can raise its priority again.
-		runtime.LockOSThread()
-		c.lowerPriority()
-	}
 	for t, ctx := c.next(true); t != nil; t, ctx = c.next(false) {
 		c.perform(t, ctx)
 	}
@@ -125,6 +152,7 @@ func panicked(value any) *PanicError {
 // finish hands out what came of a task.
 func (c *Class) finish(t *task, value any, err error) {
 	var settled batch
+	failure := err
 	c.mu.Lock()
 	ran := time.Since(t.began)
 	last := len(c.running) - 1
@@ -135,12 +163,16 @@ func (c *Class) finish(t *task, value any, err error) {
 	c.queue.Done(&t.Item, ran)
 	c.count.ran(ran, err)
 	unheard := len(t.futures) == 0
+	if t.key == "" && t.Context.Err() != nil {
+		// It was told before its future was. What it made of that is no result.
+		value, err, unheard = nil, context.Cause(t.Context), true
+	}
 	c.fulfil(t, value, err, &settled)
 	c.end(t, &settled)
 	c.mu.Unlock()
 	t.cancel(context.Canceled) // what it left behind
 	settled.deliver(c)
-	if p, ok := err.(*PanicError); ok && unheard {
+	if p, ok := failure.(*PanicError); ok && unheard {
 		c.exec.log.Error("executor job panicked", "class", c.name, "job", t.label, "panic", p.Value, "stack", string(p.Stack))
 	}
 }

@@ -15,7 +15,8 @@
 //
 // A queue that drains from time to time is a buffer and does good. One whose
 // oldest job always waits longer than a target, during a whole interval, only
-// adds delay: it stands. While it does, jobs that have waited for more than twice
+// adds delay: it stands, provided that it is longer than what the workers take in
+// one go. While it does, jobs that have waited for more than twice
 // the target are dropped and the newest run first, so that those which do run are
 // those whose clients still wait (CoDel, RFC 8289, as folly's executors use it).
 // Jobs that said how long they are ready to wait are patient, and stay out of

@@ -57,6 +57,15 @@ func (b *modelBand) oldestImpatient() (oldest *Item) {
 	return oldest
 }
 
+func (b *modelBand) impatient() (n int) {
+	for _, it := range b.items() {
+		if !it.Patient {
+			n++
+		}
+	}
+	return n
+}
+
 func (m *model) waiting() (all []*Item) {
 	for i := range m.bands {
 		all = append(all, m.bands[i].items()...)
@@ -114,7 +123,7 @@ func (m *model) offer(it *Item, now time.Time) Reason {
 
 func (m *model) enter(it *Item, band int, now time.Time) {
 	b := &m.bands[band]
-	if !it.Patient && b.oldestImpatient() == nil {
+	if len(b.items()) == 0 {
 		_, interval := m.limits()
 		b.least, b.until, b.standing = math.MaxInt64, now.Add(interval), false
 	}
@@ -163,10 +172,10 @@ func (m *model) take(now time.Time) (*Item, []*Item) {
 	target, interval := m.limits()
 	for i := range m.bands {
 		b := &m.bands[i]
-		if oldest := b.oldestImpatient(); oldest == nil || target < 0 {
-			b.standing = false
+		if target < 0 || b.impatient() <= m.config.Workers {
+			b.least, b.until, b.standing = math.MaxInt64, now.Add(interval), false
 		} else {
-			b.least = min(b.least, now.Sub(oldest.since))
+			b.least = min(b.least, now.Sub(b.oldestImpatient().since))
 			if !now.Before(b.until) {
 				b.standing = b.least > target
 				b.least, b.until = math.MaxInt64, now.Add(interval)
@@ -174,7 +183,7 @@ func (m *model) take(now time.Time) (*Item, []*Item) {
 		}
 		for b.standing {
 			oldest := b.oldestImpatient()
-			if oldest == nil || now.Sub(oldest.since) <= 2*target {
+			if b.impatient() <= m.config.Workers || now.Sub(oldest.since) <= 2*target {
 				break
 			}
 			dropped = append(dropped, oldest)
@@ -287,7 +296,7 @@ func (m *model) check(q *Queue, now time.Time) error {
 		if most := 2*(m.config.Workers+m.config.Jobs) + 2*maxFresh; len(b.clients) > most {
 			return fmt.Errorf("band %d remembers %d clients", i, len(b.clients))
 		}
-		standing = standing || mine.standing && mine.oldestImpatient() != nil
+		standing = standing || mine.standing && mine.impatient() > m.config.Workers
 	}
 	switch {
 	case !q.NextExpiry().Equal(next):

@@ -83,7 +83,7 @@ func (q *Queue) judge(it *Item) Reason {
 func (q *Queue) enter(it *Item, now time.Time) {
 	it.since = now
 	b := &q.bands[it.Band]
-	if !it.Patient && b.impatient.n == 0 {
+	if b.waiting == 0 {
 		_, interval := q.limits()
 		b.delays.reset(now, interval)
 	}
@@ -124,15 +124,17 @@ func (q *Queue) Take(now time.Time) (it *Item, dropped []*Item) {
 	return nil, dropped
 }
 
-// shorten drops from a queue that stands what has waited for too long.
+// shorten drops from a queue that stands what has waited for too long. What the
+// workers take in one go is no queue, however long it has waited for them: to drop
+// that would leave them idle (RFC 8289, section 4.2, has one packet for it).
 func (q *Queue) shorten(b *band, now time.Time, dropped []*Item) []*Item {
 	target, interval := q.limits()
-	if target < 0 || b.impatient.n == 0 {
-		b.delays.standing = false
+	if target < 0 || b.impatient.n <= q.config.Workers {
+		b.delays.reset(now, interval)
 		return dropped
 	}
 	b.delays.look(now, now.Sub(b.impatient.head.since), target, interval)
-	for b.delays.standing && b.impatient.n > 0 && now.Sub(b.impatient.head.since) > 2*target {
+	for b.delays.standing && b.impatient.n > q.config.Workers && now.Sub(b.impatient.head.since) > 2*target {
 		dropped = q.discard(b.impatient.head, Standing, dropped)
 	}
 	return dropped
@@ -233,7 +235,7 @@ func (q *Queue) Blocked() bool { return q.blocked }
 // Standing reports whether the queue of any band stands.
 func (q *Queue) Standing() bool {
 	for i := range q.bands {
-		if b := &q.bands[i]; b.impatient.n > 0 && b.delays.standing {
+		if b := &q.bands[i]; b.impatient.n > q.config.Workers && b.delays.standing {
 			return true
 		}
 	}

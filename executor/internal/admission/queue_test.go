@@ -310,17 +310,27 @@ func TestStandingQueue(t *testing.T) {
 		t.Errorf("%d dropped; the patient one waits: %v", dropped, late.Waiting())
 	}
 	// The load goes away.
-	for q.Waiting() > 1 {
-		now = now.Add(time.Millisecond)
-		it, _ := q.Take(now)
-		q.Done(it, 10*time.Millisecond)
+	run(q, now)
+	if q.Standing() || late.Waiting() {
+		t.Errorf("an empty queue stands: %v; the patient one waits: %v", q.Standing(), late.Waiting())
 	}
-	if q.Standing() {
-		t.Error("an empty queue stands")
-	}
-	offer(t, q, now, "a", "b")
-	if got := run(q, now); got != "late a b" {
+	offer(t, q, now, "a", "b", "c")
+	if got := run(q, now); got != "a b c" {
 		t.Errorf("ran %s", got)
+	}
+}
+
+// What the workers can take in one go is run, however late they come for it.
+func TestShortQueueDoesNotStand(t *testing.T) {
+	q := New(Config{Workers: 3, Jobs: 100})
+	offer(t, q, start, "a", "b", "c")
+	if got := run(q, start.Add(time.Hour)); got != "a b c" {
+		t.Errorf("ran %s", got)
+	}
+	offer(t, q, start, "a", "b", "c", "d", "e")
+	_, dropped := q.Take(start.Add(time.Hour))
+	if len(dropped) != 2 || dropped[0].Value != "a" {
+		t.Errorf("%d were dropped", len(dropped))
 	}
 }
 
