@@ -4,20 +4,7 @@ import (
 	"log/slog"
 	"testing"
 	"time"
-
-	"github.com/gale-server/gale/internal/limits"
 )
-
-// That the defaults which concern a client hold is shown by TestDefaultLimits of
-// asgi/server.
-func TestLimitsAreDocumented(t *testing.T) {
-	c, err := Config{}.withDefaults()
-	if err != nil {
-		t.Fatal(err)
-	}
-	limits.Check(t, limits.Config{Package: "eventloop", Root: "..", Defaults: c,
-		Derived: []string{"MaxConns"}, Others: []string{"Open", "Loops", "Refusal", "Logger"}})
-}
 
 // The watchdog speaks up after 100 ms, and not before.
 func TestDefaultBlockedAfter(t *testing.T) {

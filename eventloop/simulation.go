@@ -28,6 +28,9 @@ func NewSimulation(config Config, k kernel.Kernel) (*Simulation, error) {
 	return s, nil
 }
 
+// Config is what the loop was made with, every default put in.
+func (s *Simulation) Config() Config { return *s.loop.config }
+
 // Loop is the loop that is simulated.
 func (s *Simulation) Loop() *Loop { return s.loop }
 

@@ -9,8 +9,9 @@ import (
 	"time"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/internal/limits"
+	"github.com/gale-server/gale/eventloop"
 	"github.com/gale-server/gale/eventloop/looptest"
-	"github.com/gale-server/gale/internal/limits"
 )
 
 func TestLimitsAreDocumented(t *testing.T) {
@@ -19,6 +20,9 @@ func TestLimitsAreDocumented(t *testing.T) {
 	limits.Check(t, limits.Config{Package: "server", Root: "../..", Defaults: cfg, Others: []string{
 		"Handler", "Logger", "AccessLog", "Name", "RootPath", "AllowedOrigins", "HTTP", "WebSocket", "Loop", "HalfClose", "Strict",
 	}})
+	limits.Check(t, limits.Config{Package: "eventloop", Root: "../..", Dir: "../../eventloop",
+		Defaults: looptest.NewLoop(t, eventloop.Config{}).Config(),
+		Derived:  []string{"MaxConns"}, Others: []string{"Open", "Loops", "Refusal", "Logger"}})
 }
 
 // late is more than a timer of a loop may be late.

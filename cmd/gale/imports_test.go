@@ -28,7 +28,6 @@ var layers = []struct {
 	{"asgi/websocket", []string{"asgi"}},
 	{"asgi/nethttp", []string{"asgi", "asgi/websocket", "asgi/internal/engine"}},
 	{"asgi/server", []string{"asgi", "asgi/http1", "asgi/websocket", "asgi/internal/engine", "eventloop"}},
-	{"internal/...", nil}, // for tests
 	{"eventloop/...", []string{"eventloop/..."}},
 	{"executor/...", []string{"asgi", "executor/..."}},
 	{"handlers/images", nil},

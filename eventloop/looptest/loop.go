@@ -55,6 +55,9 @@ func NewLoop(t testing.TB, config eventloop.Config) *Loop {
 	return &Loop{t: t, sim: sim, kernel: k}
 }
 
+// Config is what the loop was made with, every default put in.
+func (l *Loop) Config() eventloop.Config { return l.sim.Config() }
+
 // Open opens a conn, with the peer at 192.0.2.1:50000 (and on from there) and
 // us at 192.0.2.100:80.
 func (l *Loop) Open(open func(eventloop.Conn) eventloop.Protocol) *Conn {

@@ -23,8 +23,9 @@ import (
 //
 // Not safe for concurrent use.
 type Config struct {
-	// Package is its name, Root the way from it to the module's folder.
-	Package, Root string
+	// Package is its name, Root the way to the module's folder, Dir the way to
+	// the package's; default: the one that is tested.
+	Package, Root, Dir string
 
 	// Defaults is the struct with every default filled in.
 	Defaults any
@@ -41,7 +42,7 @@ type Config struct {
 func Check(t testing.TB, c Config) {
 	t.Helper()
 	table := read(t, filepath.Join(c.Root, "README.md"))
-	docs, general := documented(t)
+	docs, general := documented(t, c.Dir)
 	fields := reflect.TypeOf(c.Defaults)
 	for i := range fields.NumField() {
 		field := fields.Field(i)
@@ -141,9 +142,9 @@ func read(t testing.TB, path string) map[string]string {
 
 // documented returns the documentation of the fields of the package's Config,
 // and that of the whole.
-func documented(t testing.TB) (fields map[string]string, general string) {
+func documented(t testing.TB, dir string) (fields map[string]string, general string) {
 	t.Helper()
-	files, err := filepath.Glob("*.go")
+	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		t.Fatal(err)
 	}
