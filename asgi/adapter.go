@@ -72,7 +72,7 @@ func (a *adapted) receive(receive Receive) (ReceiveEvent, error) {
 	a.mu.Unlock()
 	switch {
 	case waiting && a.outer != nil:
-		a.outer.x.Post(cancel) // not at once: a handler that posts to itself lets the loop go on
+		postOwed(a.outer.x, cancel) // not at once: a handler that posts to itself lets the loop go on
 	case waiting:
 		cancel()
 	}

@@ -59,7 +59,7 @@ func Await[T any](ctx context.Context, start func(done func(T, error))) (T, erro
 		settled bool
 	)
 	start(func(v T, err error) {
-		c.x.Post(func() {
+		postOwed(c.x, func() {
 			if !settled {
 				result, failure, settled = v, err, true
 				c.wake()

@@ -198,7 +198,7 @@ func (c *coroutine) park(ctx context.Context, why parking) {
 	if ctx != context.Context(&c.ctx) && ctx.Done() != nil {
 		turn := c.parks
 		stop := context.AfterFunc(ctx, func() {
-			c.x.Post(func() {
+			postOwed(c.x, func() {
 				if c.parks == turn && !c.finished {
 					c.resume()
 				}
@@ -249,7 +249,7 @@ func (c *coroutine) send(ctx context.Context, ev SendEvent) error {
 		return ErrForeignGoroutine
 	}
 	if c.burst > maxBurst && c.gone == nil {
-		c.x.Post(c.wake)
+		postOwed(c.x, c.wake)
 		c.park(&c.ctx, parkedAwait)
 	}
 	for c.x.Congested() && c.gone == nil {

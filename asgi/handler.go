@@ -72,8 +72,8 @@ type Exchange interface {
 
 	// Post runs fn on the exchange's loop, in the order of the posts of one
 	// goroutine, even after the exchange has ended; it never blocks and may be
-	// called from any goroutine. It reports false if the loop has stopped, and
-	// then fn does not run.
+	// called from any goroutine. It reports false if the loop has stopped, or if
+	// as much waits as the engine allows, and then fn does not run.
 	Post(fn func()) bool
 
 	// AfterFunc runs fn on the exchange's loop once d has passed, with the

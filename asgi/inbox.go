@@ -175,7 +175,7 @@ func (b *inbox) apply() {
 		b.switchDelivery()
 		return
 	}
-	b.x.Post(func() {
+	postOwed(b.x, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.switchDelivery()

@@ -26,6 +26,16 @@ const (
 	maxRelayBytes  = 64 << 10
 )
 
+// postOwed posts what the code that waits for it cannot do without, at most a
+// few functions for each exchange: an engine that bounds its posts takes them
+// all the same if it has a method PostOwed.
+func postOwed(x Exchange, fn func()) bool {
+	if o, ok := x.(interface{ PostOwed(fn func()) bool }); ok {
+		return o.PostOwed(fn)
+	}
+	return x.Post(fn)
+}
+
 // relay carries send events from any goroutine to an exchange's loop: many
 // events, one post.
 //
@@ -127,7 +137,7 @@ func (r *relay) post() error {
 		return nil
 	}
 	r.posted = true
-	if !r.x.Post(r.flush) {
+	if !postOwed(r.x, r.flush) {
 		r.gone = true
 		return errLoopStopped
 	}
@@ -188,7 +198,7 @@ func (r *relay) end(err error) bool {
 	}
 	r.ended = true
 	r.signal()
-	r.x.Post(func() {
+	postOwed(r.x, func() {
 		r.flush()
 		if err == nil {
 			err = r.failure

@@ -24,7 +24,7 @@ const readBufferBytes = 64 << 10
 // Loop is one event loop. All state of its conns is owned by the goroutine that
 // runs it; [Loop.Post] and [Conn.Post] are the doors for everybody else.
 //
-// Loop-owned: call only from its event loop, except Post and Index.
+// Loop-owned: call only from its event loop, except Post, PostOwed and Index.
 type Loop struct {
 	index  int
 	group  *Group
@@ -73,6 +73,11 @@ func newLoop(index int, group *Group, config *Config, k kernel.Kernel, t *table)
 // reports false, and drops fn, if the loop has stopped or Config.MailboxTasks
 // wait. Safe for concurrent use.
 func (l *Loop) Post(fn func()) bool { return l.mailbox.post(task{fn: fn}) }
+
+// PostOwed is Post for what somebody waits for who has no other way to go on,
+// and that something else bounds, as the one result of a job: only a loop that
+// has stopped refuses it. Safe for concurrent use.
+func (l *Loop) PostOwed(fn func()) bool { return l.mailbox.force(task{fn: fn}) }
 
 // Index is the loop's number within its group, from zero. Safe for concurrent
 // use.

@@ -79,6 +79,11 @@ type Config struct {
 	// 1 MiB. Negative: no bound.
 	OutboxBytes int
 
+	// MailboxTasks bounds how many posted functions may wait per exchange; a
+	// further Post is refused. Default: 65,536 (512 KiB of queue), as posters are
+	// expected to have their own, smaller bounds. Negative: no bound.
+	MailboxTasks int
+
 	// WriteTimeout bounds the time in which a write of at most 128 KiB must
 	// succeed. Default 30 s: slower is a peer that does not read.
 	WriteTimeout time.Duration
@@ -168,6 +173,7 @@ func (c *Config) setLimits() {
 	standard(&c.OutboxBytes, engine.OutboxBytes, math.MaxInt)
 	standard(&c.HighWatermark, engine.HighWatermark(c.OutboxBytes), math.MaxInt)
 	standard(&c.LowWatermark, c.HighWatermark/4, -1)
+	standard(&c.MailboxTasks, 1<<16, math.MaxInt)
 	standard(&c.MinBodyRate, engine.MinBodyRate, 0)
 	standard(&c.MaxHeadBytes, 64<<10, 16<<20)
 	standard(&c.WriteTimeout, 30*time.Second, 0)

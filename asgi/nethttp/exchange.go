@@ -10,7 +10,7 @@ import (
 // exchange is what the exchanges of both protocols share: the loop, the
 // application's end, and what it has asked for.
 //
-// Loop-owned: call only from its event loop, except Post and Owned.
+// Loop-owned: call only from its event loop, except Post, PostOwed and Owned.
 type exchange struct {
 	loop
 	h        *Handler
@@ -46,6 +46,12 @@ func (x *exchange) Adopt()      { x.adopt() }
 func (x *exchange) Owned() bool { return x.owned() }
 
 func (x *exchange) Post(fn func()) bool {
+	return x.offer(func() { x.protect(fn) }, x.h.cfg.MailboxTasks)
+}
+
+// PostOwed is what the adapters of package asgi look for: no bound must lose
+// what an application waits for.
+func (x *exchange) PostOwed(fn func()) bool {
 	x.post(func() { x.protect(fn) })
 	return true
 }

@@ -12,7 +12,7 @@ import (
 // httpExchange is the Exchange of one request. Its loop outlives the request if
 // the application goes on.
 //
-// Loop-owned: call only from its event loop, except Post and Owned.
+// Loop-owned: call only from its event loop, except Post, PostOwed and Owned.
 type httpExchange struct {
 	exchange
 	res  response

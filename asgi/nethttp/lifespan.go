@@ -13,9 +13,10 @@ import (
 // Safe for concurrent use.
 type lifeLoop struct{ loop loop }
 
-func (l *lifeLoop) Post(fn func()) bool { l.loop.post(fn); return true }
-func (l *lifeLoop) Adopt()              { l.loop.adopt() }
-func (l *lifeLoop) Owned() bool         { return l.loop.owned() }
+func (l *lifeLoop) Post(fn func()) bool     { l.loop.post(fn); return true }
+func (l *lifeLoop) PostOwed(fn func()) bool { return l.Post(fn) }
+func (l *lifeLoop) Adopt()                  { l.loop.adopt() }
+func (l *lifeLoop) Owned() bool             { return l.loop.owned() }
 
 // Startup begins the application's lifespan and blocks until it is ready, for
 // at most Config.LifespanTimeout. An error means that it failed to start, or

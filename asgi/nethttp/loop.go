@@ -36,6 +36,17 @@ func (l *loop) enter(fn func()) {
 	}
 }
 
+// offer is post with a bound on what may wait; false if it has been reached.
+func (l *loop) offer(fn func(), bound int) bool {
+	l.mu.Lock()
+	full := len(l.posted) >= bound
+	l.mu.Unlock()
+	if !full { // others may post meanwhile: at most one each beyond the bound
+		l.post(fn)
+	}
+	return !full
+}
+
 // put reports whether the caller must run the loop.
 func (l *loop) put(fn func()) bool {
 	l.mu.Lock()

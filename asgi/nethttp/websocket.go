@@ -18,7 +18,7 @@ import (
 // webSocketExchange is the Exchange of one WebSocket. Until the handshake is
 // answered it is a request whose response the application decides on.
 //
-// Loop-owned: call only from its event loop, except Post and Owned.
+// Loop-owned: call only from its event loop, except Post, PostOwed and Owned.
 type webSocketExchange struct {
 	exchange
 	handshake websocket.Upgrade

@@ -10,7 +10,7 @@ import (
 // exchange is what the exchanges of both protocols share: the application's
 // end, and what it has asked for.
 //
-// Loop-owned: call only from its event loop, except Post and Owned.
+// Loop-owned: call only from its event loop, except Post, PostOwed and Owned.
 type exchange struct {
 	c         *conn
 	receiver  asgi.Receiver
@@ -118,4 +118,10 @@ func deliver(x asgi.Exchange, r asgi.Receiver, ev asgi.ReceiveEvent) {
 // post implements Exchange.Post for x.
 func post(loop *eventloop.Loop, x asgi.Exchange, fn func()) bool {
 	return loop.Post(func() { protect(x, fn) })
+}
+
+// postOwed implements PostOwed for x, which the adapters of package asgi look
+// for: a full mailbox must not lose what an application waits for.
+func postOwed(loop *eventloop.Loop, x asgi.Exchange, fn func()) bool {
+	return loop.PostOwed(func() { protect(x, fn) })
 }

@@ -146,7 +146,7 @@ func (s *fileSender) read() {
 	case err == io.EOF:
 		err = io.ErrUnexpectedEOF // the file was cut meanwhile
 	}
-	if !s.x.c.w.loop.Post(func() { s.deliver(chunk, err) }) {
+	if !s.x.c.w.loop.PostOwed(func() { s.deliver(chunk, err) }) {
 		s.file.Close()
 	}
 }

@@ -18,7 +18,7 @@ const copyBelow = 16 << 10
 // httpExchange is the Exchange of one request. It outlives its conn if the
 // application keeps it.
 //
-// Loop-owned: call only from its event loop, except Post and Owned.
+// Loop-owned: call only from its event loop, except Post, PostOwed and Owned.
 type httpExchange struct {
 	exchange
 	h *httpConn
@@ -39,7 +39,8 @@ type httpExchange struct {
 	fields         [scopeFields]asgi.Header
 }
 
-func (x *httpExchange) Post(fn func()) bool { return post(x.c.w.loop, x, fn) }
+func (x *httpExchange) Post(fn func()) bool     { return post(x.c.w.loop, x, fn) }
+func (x *httpExchange) PostOwed(fn func()) bool { return postOwed(x.c.w.loop, x, fn) }
 
 func (x *httpExchange) AfterFunc(d time.Duration, fn func()) asgi.Timer { return x.after(x, d, fn) }
 

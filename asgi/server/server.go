@@ -156,7 +156,7 @@ func (s *Server) drain() error {
 		timeout = timer.C
 	}
 	for i, w := range s.workers {
-		s.group.Loop(i).Post(func() { w.startDrain(d) })
+		s.group.Loop(i).PostOwed(func() { w.startDrain(d) })
 	}
 	if s.emptied(timeout) {
 		return nil
@@ -164,7 +164,7 @@ func (s *Server) drain() error {
 	dropped := 0
 	counts := make(chan int, len(s.workers))
 	for i, w := range s.workers {
-		s.group.Loop(i).Post(func() { counts <- w.drop() })
+		s.group.Loop(i).PostOwed(func() { counts <- w.drop() })
 	}
 	for range s.workers {
 		dropped += <-counts

@@ -18,7 +18,7 @@ import (
 // While it connects, the opening handshake is a request of the HTTP phase that
 // waits for the application's word; afterwards nothing of HTTP is kept.
 //
-// Loop-owned: call only from its event loop, except Post and Owned.
+// Loop-owned: call only from its event loop, except Post, PostOwed and Owned.
 type wsConn struct {
 	exchange
 	announced bool // websocket.disconnect is delivered
@@ -86,7 +86,8 @@ func (x *wsConn) deliver(ev asgi.ReceiveEvent) {
 	}
 }
 
-func (x *wsConn) Post(fn func()) bool { return post(x.c.w.loop, x, fn) }
+func (x *wsConn) Post(fn func()) bool     { return post(x.c.w.loop, x, fn) }
+func (x *wsConn) PostOwed(fn func()) bool { return postOwed(x.c.w.loop, x, fn) }
 
 func (x *wsConn) AfterFunc(d time.Duration, fn func()) asgi.Timer { return x.after(x, d, fn) }
 

@@ -13,6 +13,7 @@ import (
 // Loop is what a lifespan needs of the event loop it lives on.
 type Loop interface {
 	Post(fn func()) bool
+	PostOwed(fn func()) bool // not refused for want of room
 	Adopt()
 	Owned() bool
 }
@@ -25,7 +26,7 @@ type Loop interface {
 // that failed, and after Shutdown, nothing of the application is left on the
 // loop but what it does in answer to its cancellation.
 //
-// Loop-owned: call only from its event loop, except Post, Owned, Startup and
+// Loop-owned: call only from its event loop, except Post, PostOwed, Owned, Startup and
 // Shutdown.
 type Lifespan struct {
 	loop     Loop
@@ -127,7 +128,7 @@ func (l *Lifespan) ask(ctx context.Context, ev asgi.ReceiveEvent, before func())
 		ctx, cancel = context.WithTimeoutCause(ctx, l.cfg.Timeout, errNoAnswer)
 		defer cancel()
 	}
-	l.loop.Post(func() {
+	l.loop.PostOwed(func() {
 		if l.ended {
 			l.answer(answer{})
 			return
@@ -214,7 +215,7 @@ func (l *Lifespan) end() {
 
 // abandon leaves no coroutine behind on a loop that is about to stop.
 func (l *Lifespan) abandon() {
-	l.loop.Post(func() {
+	l.loop.PostOwed(func() {
 		if l.ended {
 			return
 		}
@@ -230,6 +231,11 @@ func (l *Lifespan) protect(fn func()) { Protect(l, fn) }
 // Post has fn run on the loop; see asgi.Exchange.
 func (l *Lifespan) Post(fn func()) bool {
 	return l.loop.Post(func() { l.protect(fn) })
+}
+
+// PostOwed is Post for what the adapters of package asgi owe the application.
+func (l *Lifespan) PostOwed(fn func()) bool {
+	return l.loop.PostOwed(func() { l.protect(fn) })
 }
 
 // AfterFunc has fn run on the loop after d, unless the lifespan has ended.

@@ -32,9 +32,10 @@ func newInline(t *testing.T) *inline {
 	return l
 }
 
-func (l *inline) Post(fn func()) bool { l.posted <- fn; return true }
-func (l *inline) Adopt()              {}
-func (l *inline) Owned() bool         { return len(l.owner) == 1 }
+func (l *inline) Post(fn func()) bool     { l.posted <- fn; return true }
+func (l *inline) PostOwed(fn func()) bool { return l.Post(fn) }
+func (l *inline) Adopt()                  {}
+func (l *inline) Owned() bool             { return len(l.owner) == 1 }
 
 // settle returns when everything posted before has run.
 func (l *inline) settle() {
