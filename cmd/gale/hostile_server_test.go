@@ -131,7 +131,7 @@ func (s *setup) server(app *victim.Victim) (engine, error) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	const moment = time.Second
 	if s.Engine == engineNetHTTP {
-		c := nethttp.Config{Handler: app, Logger: log, DrainTimeout: s.Drain}
+		c := nethttp.Config{Handler: app, Logger: log, DrainTimeout: s.Drain, MailboxTasks: s.Mailbox}
 		if s.Short {
 			c.HeadTimeout, c.BodyRatePeriod, c.WriteTimeout, c.CloseTimeout = moment, moment, moment, moment
 		}

@@ -60,6 +60,14 @@ func NewWitnesses(t Target, n int, paths ...string) *Witnesses {
 // Answers is how many answers the witnesses have had.
 func (w *Witnesses) Answers() int64 { return w.answers.Load() }
 
+// Await waits until the witnesses have had n answers in all, or for limit.
+func (w *Witnesses) Await(n int64, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	for w.Answers() < n && rest(ctx, witnessPause) == nil {
+	}
+}
+
 // Stop ends the witnesses and returns what went wrong for them. Each finishes
 // what it has begun.
 func (w *Witnesses) Stop() error {
