@@ -100,7 +100,7 @@ func posts(ctx context.Context, t *Target) error {
 		if _, err := fmt.Sscan(body, &accepted, &refused, &ran); err != nil {
 			return fmt.Errorf("the application says %.100q", body)
 		}
-		if accepted != ran || accepted == 0 {
+		if accepted != ran || accepted+refused == 0 {
 			return fmt.Errorf("of %d posts that were accepted %d ran, beside %d that were refused", accepted, ran, refused)
 		}
 		return nil
