@@ -1,0 +1,198 @@
+package jobs
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/handlers"
+)
+
+// poll answers a GET of a job's state or result, at once or when there is
+// something to tell.
+//
+// Loop-owned: call only from its event loop.
+type poll struct {
+	s      *Service
+	x      asgi.Exchange
+	job    *job
+	root   string
+	prefs  preferences
+	wait   time.Duration // whole seconds, as announced
+	result bool          // it is the result that is wanted
+	since  string        // the version the client has; "" waits for the end
+	tagged bool          // since came as an If-None-Match: 304 if nothing is new
+	any    bool          // If-None-Match: *
+	timer  asgi.Timer
+	over   bool
+	follow follower
+
+	sending *download
+}
+
+func (s *Service) openPoll(scope *asgi.Scope, x asgi.Exchange, id, part string) asgi.Receiver {
+	p := &poll{s: s, x: x, root: root(scope), prefs: preferencesOf(scope), result: part == partResult}
+	if bad := p.parse(scope); bad != nil {
+		bad.fail(x)
+		return nil
+	}
+	s.mu.Lock()
+	p.job = s.find(id)
+	s.mu.Unlock()
+	if p.job == nil {
+		unknown.fail(x)
+		return nil
+	}
+	s.locate(p.job)
+	s.mu.Lock()
+	parked := p.wait > 0 && !p.news()
+	full := false
+	if parked { // in one go with the look, so that no change is missed
+		p.follow.x, p.follow.run = x, p.look
+		full = !s.follow(&p.follow, p.job, p.job.group)
+	}
+	s.mu.Unlock()
+	switch {
+	case full:
+		tooManyFollow.fail(x)
+		return nil
+	case parked:
+		// Less by chance, so that those who came together do not come back
+		// together; more would pass the limits of proxies.
+		p.timer = x.AfterFunc(p.wait-rand.N(p.wait/16), p.answer)
+	default:
+		p.answer()
+	}
+	return p
+}
+
+// parse reads how long to wait and for what.
+func (p *poll) parse(scope *asgi.Scope) *problem {
+	query, _ := url.ParseQuery(scope.QueryString)
+	if query.Has("wait") {
+		wait, ok := seconds(query.Get("wait"))
+		if !ok {
+			return newProblem(http.StatusBadRequest, "wait is a number of seconds", 0)
+		}
+		p.prefs.wait, p.prefs.hasWait = wait, true // the address beats the preference
+	}
+	p.wait = min(p.prefs.wait, p.s.config.MaxWait)
+	if p.result {
+		return nil
+	}
+	if query.Has("since") {
+		version, err := strconv.ParseUint(query.Get("since"), 10, 64)
+		if err != nil {
+			return newProblem(http.StatusBadRequest, "since is the version of an earlier answer", 0)
+		}
+		p.since = versionTag(version)
+		return nil
+	}
+	if match, ok := scope.Header("if-none-match"); ok {
+		p.tagged, p.any = true, strings.TrimSpace(match) == "*"
+		p.since = strings.TrimPrefix(strings.TrimSpace(match), "W/")
+	}
+	return nil
+}
+
+// fresh reports whether the client has not seen the job's state. The caller
+// holds the lock.
+func (p *poll) fresh() bool {
+	return !p.any && p.since != versionTag(p.job.version)
+}
+
+// news reports whether there is no use in waiting. The caller holds the lock.
+func (p *poll) news() bool {
+	if p.job.gone || p.job.state.final() {
+		return true
+	}
+	return !p.result && p.since != "" && p.fresh()
+}
+
+// Receive handles what comes while the poll is parked.
+func (p *poll) Receive(ev asgi.ReceiveEvent) {
+	switch ev.(type) {
+	case *asgi.HTTPDisconnect:
+		p.end()
+	case *asgi.Drain:
+		p.answer()
+	}
+	if p.sending != nil {
+		p.sending.Receive(ev)
+	}
+}
+
+func (p *poll) look() {
+	if !p.s.look(&p.follow) {
+		return
+	}
+	p.s.mu.Lock()
+	news := p.news()
+	p.s.mu.Unlock()
+	if news {
+		p.answer()
+	}
+}
+
+// end ends the wait, and reports whether that was done before.
+func (p *poll) end() (before bool) {
+	if p.over {
+		return true
+	}
+	p.over = true
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	p.s.unfollow(&p.follow)
+	return false
+}
+
+func (p *poll) answer() {
+	if p.end() {
+		return
+	}
+	if p.result {
+		p.answerResult()
+		return
+	}
+	p.s.mu.Lock()
+	fresh := p.fresh()
+	tag := etag(p.job)
+	st := p.job.status(p.root, p.s.config.KeepResults)
+	p.s.mu.Unlock()
+	headers := append(applied(p.prefs, p.wait), tag)
+	switch {
+	case p.tagged && !fresh:
+		_ = handlers.Respond(p.x, http.StatusNotModified, nil, append(headers, noStore)...)
+		return
+	case !st.State.final():
+		headers = append(headers, asgi.Header{Name: "retry-after", Value: "1"})
+	}
+	_ = respondJSON(p.x, http.StatusOK, st, "application/json", headers...)
+}
+
+func (p *poll) answerResult() {
+	p.s.mu.Lock()
+	end, failure, result := p.job.state, p.job.failure, p.job.result
+	if result != nil {
+		result.refs++
+	}
+	p.s.mu.Unlock()
+	headers := applied(p.prefs, p.wait)
+	switch {
+	case result != nil:
+		p.sending = p.s.send(p.x, result, headers...)
+	case failure != nil:
+		failure.fail(p.x, headers...)
+	case end.final():
+		goneProblem.fail(p.x, headers...)
+	default:
+		notEnded.fail(p.x, headers...)
+	}
+}
+
+var notEnded = newProblem(http.StatusConflict, "the job has not ended", time.Second)
