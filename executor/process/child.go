@@ -52,7 +52,6 @@ type child struct {
 	quiet  chan struct{} // closed by follow
 	gone   chan struct{} // closed by wait: reaped, all files closed
 
-	heard   atomic.Bool // something was read since the last heartbeat
 	stalled atomic.Bool // read waits for the goroutine that runs the job
 	missed  int         // heartbeats without a sign of life; owned by the pool's beat
 
@@ -224,7 +223,8 @@ func (c *child) accept(hello wire.WorkerHello) error {
 	}
 	config := &c.pool.config
 	if len(config.Command) == 0 {
-		if _, digest := jobs(); digest != hello.Registry {
+		_, digest := jobs()
+		if digest != hello.Registry {
 			return errors.New("it has other jobs than this process")
 		}
 	}
@@ -263,9 +263,6 @@ func (c *child) read() {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := c.stdout.Read(buf)
-		if n > 0 {
-			c.heard.Store(true)
-		}
 		for p := buf[:n]; len(p) > 0; {
 			taken, err := c.take(p)
 			if err != nil {

@@ -92,13 +92,7 @@ func TestCloseLingerer(t *testing.T) {
 	}
 	m := newMeeting(t)
 	newBystander(t, pool, m).finish() // it is ready
-	var pid int
-	pool.mu.Lock()
-	for c := range pool.live {
-		pid = c.pid
-	}
-	pool.mu.Unlock()
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+	if err := syscall.Kill(only(pool).pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	if err := pool.Close(limited(t)); err != nil {
@@ -108,6 +102,7 @@ func TestCloseLingerer(t *testing.T) {
 
 // A process that is killed leaves no worker, busy ones neither.
 func TestParentDies(t *testing.T) {
+	needsProc(t)
 	asgitest.CheckLeaks(t)
 	m := newMeeting(t)
 	exe := must[string](t)(os.Executable())

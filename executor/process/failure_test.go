@@ -152,6 +152,7 @@ func TestStartFailures(t *testing.T) {
 	slow.StartTimeout = 200 * time.Millisecond
 	lacking := misbehaving("echo inline")
 	lacking.Jobs = []string{"echo", "resize"}
+	setup := Config{Env: append(os.Environ(), "GALE_TEST_SETUP=no licence")}
 	other := Config{Command: []string{"/bin/sh", "-c", "echo no interpreter >&2; exit 127"}}
 	for name, test := range map[string]struct {
 		config Config
@@ -161,6 +162,7 @@ func TestStartFailures(t *testing.T) {
 		"missing":   {missing, "no such file", new(*os.PathError)},
 		"exits":     {misbehaving("exit before hello"), "exit status 7", nil},
 		"says why":  {other, "no interpreter", nil},
+		"setup":     {setup, "no licence", nil},
 		"slow":      {slow, "StartTimeout", nil},
 		"version":   {misbehaving("speak another version"), "version 2", new(*wire.VersionError)},
 		"no hello":  {misbehaving("greet the world"), "not a frame", new(*wire.PeerError)},
@@ -191,6 +193,16 @@ func TestStartFailures(t *testing.T) {
 	}
 }
 
+// deadline is a context whose deadline comes when it is canceled.
+type deadline struct{ context.Context }
+
+func (d deadline) Err() error {
+	if d.Context.Err() != nil {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
 // A job is told that its context is over, and killed if it does not care.
 func TestDeadline(t *testing.T) {
 	for _, test := range []struct {
@@ -211,25 +223,19 @@ func TestDeadline(t *testing.T) {
 			b := newBystander(t, pool, m)
 			ctx, cancel := context.WithCancelCause(limited(t))
 			if !test.cancel {
-				var stop context.CancelFunc
-				ctx, stop = context.WithDeadline(ctx, time.Now().Add(300*time.Millisecond))
-				defer stop()
+				ctx = deadline{ctx}
 			}
 			r := async(func() (string, error) { return Call[string, string](ctx, pool, test.job, m.path) })
 			m.arrival()
 			why := errors.New("the client went away")
-			if test.cancel {
-				cancel(why)
-			} else {
-				defer cancel(nil)
-			}
+			cancel(why)
 			err := (<-r).err
-			var deadline *DeadlineError
+			var missed *DeadlineError
 			var canceled *CanceledError
 			switch {
 			case test.cancel && (!errors.As(err, &canceled) || !errors.Is(err, context.Canceled) || !errors.Is(err, why) || canceled.Killed != test.killed):
 				t.Errorf("%T: %v", err, err)
-			case !test.cancel && (!errors.As(err, &deadline) || !errors.Is(err, context.DeadlineExceeded) || deadline.Killed != test.killed):
+			case !test.cancel && (!errors.As(err, &missed) || !errors.Is(err, context.DeadlineExceeded) || missed.Killed != test.killed):
 				t.Errorf("%T: %v", err, err)
 			}
 			if test.killed != strings.Contains(err.Error(), "killed") {
@@ -343,6 +349,22 @@ func TestIdleDeath(t *testing.T) {
 	must[[]byte](t)(pool.Do(limited(t), "echo", nil))
 }
 
+// A worker that turns out to be dead when it is to have a job is not the fault
+// of that job.
+func TestDeadWorkerTaken(t *testing.T) {
+	pool := newPool(t, Config{Workers: 1})
+	must[[]byte](t)(pool.Do(limited(t), "echo", nil))
+	c := only(pool)
+	c.kill(errors.New("for the test"))
+	<-c.gone
+	pool.mu.Lock()
+	pool.idle = append(pool.idle, c) // as if this had not been noticed
+	pool.mu.Unlock()
+	if got := must[[]byte](t)(pool.Do(limited(t), "echo", []byte("a"))); string(got) != "a" {
+		t.Errorf("%q", got)
+	}
+}
+
 // A worker that is stopped is silent, also while it has nothing to do.
 func TestIdleSilence(t *testing.T) {
 	pool := newPool(t, Config{Workers: 1, HeartbeatInterval: 10 * time.Millisecond, HeartbeatTimeout: 100 * time.Millisecond})
@@ -361,11 +383,7 @@ func TestBusyHeartbeat(t *testing.T) {
 	ctx, cancel := context.WithCancel(limited(t))
 	r := async(func() (string, error) { return Call[string, string](ctx, pool, "spin", m.path) })
 	m.arrival()
-	var c *child
-	pool.mu.Lock()
-	for c = range pool.live {
-	}
-	pool.mu.Unlock()
+	c := only(pool)
 	pings := func() int {
 		c.mu.Lock()
 		defer c.mu.Unlock()

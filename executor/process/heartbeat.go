@@ -40,7 +40,7 @@ func (c *child) beat() {
 	switch {
 	case !ready || c.stalled.Load(): // it is on its way; we are the ones who do not read
 		return
-	case c.heard.Swap(false) || !waiting:
+	case !waiting:
 		c.missed = 0
 	default:
 		c.missed++

@@ -41,6 +41,12 @@ func TestMain(m *testing.M) {
 type point struct{ X, Y int }
 
 func init() {
+	Setup(func() error {
+		if text := os.Getenv("GALE_TEST_SETUP"); text != "" {
+			return errors.New(text)
+		}
+		return nil
+	})
 	Register("echo", func(_ context.Context, p []byte) ([]byte, error) { return p, nil })
 	Register("swap", func(_ context.Context, p point) (point, error) { return point{p.Y, p.X}, nil })
 	Register("blob", func(_ context.Context, b Blob[point]) (Blob[string], error) {
@@ -269,6 +275,9 @@ func misbehave(mode string) {
 		case "fall silent":
 			fmt.Fprintln(os.Stderr, "not another word")
 			select {} // reads no ping
+		case "call and fall silent":
+			_, _ = io.Copy(io.Discard, dial(string(event.Data))) // ends with the test, if nothing else ends it
+			os.Exit(0)
 		case "exit mid-frame":
 			frame, _ := m.AppendResult(nil, 100, false)
 			_, _ = os.Stdout.Write(append(frame, "not a hundred"...))
@@ -503,17 +512,31 @@ func killSleeper(t testing.TB) {
 	}
 }
 
-// beHost is a process with a pool of its own, which tells its parent the
-// processes of two workers, of which one is busy, and waits to be killed.
+// beHost is a process with workers of its own that call the test's meeting: one
+// computes, one does not even read its stdin. It waits to be killed.
 func beHost() {
 	pool, err := New(Config{Workers: 2, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		panic(err)
 	}
-	for range 2 { // both answer before one of them is busy
-		go func() {
-			_, _ = Call[string, string](context.Background(), pool, "spin", os.Getenv("GALE_TEST_MEETING"))
-		}()
+	silent := misbehaving("call and fall silent")
+	silent.Logger = slog.New(slog.DiscardHandler)
+	deaf, err := New(silent)
+	if err != nil {
+		panic(err)
 	}
+	path := os.Getenv("GALE_TEST_MEETING")
+	go func() { _, _ = Call[string, string](context.Background(), pool, "spin", path) }()
+	go func() { _, _ = deaf.Do(context.Background(), "echo", []byte(path)) }()
 	select {}
+}
+
+// only is the worker of a pool that has one.
+func only(pool *Pool) *child {
+	pool.mu.Lock()
+	defer pool.mu.Unlock()
+	for c := range pool.live {
+		return c
+	}
+	panic("no worker")
 }

@@ -135,11 +135,13 @@ func (p *Pool) Do(ctx context.Context, name string, payload []byte, opts ...Opti
 		option(&o)
 	}
 	result, err := p.attempt(ctx, name, payload, &o)
-	if err == errNotSent { // a worker that was idle had just died: not the fault of the job
+	unsent, ok := err.(*notSent)
+	if ok { // a worker that was idle had just died: not the fault of the job
 		result, err = p.attempt(ctx, name, payload, &o)
+		unsent, ok = err.(*notSent)
 	}
-	if err == errNotSent {
-		err = p.startFailed(err, "")
+	if ok {
+		err = unsent.verdict
 	}
 	p.note(name, payload, err)
 	return result, err

@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 )
 
 func TestCall(t *testing.T) {
@@ -126,7 +128,10 @@ func TestProgress(t *testing.T) {
 				t.Error("a panic of the caller's function did not reach the caller")
 			}
 		}()
-		_, _ = Call[int, int](limited(t), pool, "count", n, OnProgress(func(i int) { panic("mine") }))
+		_, _ = Call[int, int](limited(t), pool, "count", n, OnProgress(func(i int) {
+			eventually(t, "more than there is room for", only(pool).stalled.Load)
+			panic("mine")
+		}))
 	}()
 	if got, err := Call[int, int](limited(t), pool, "count", 1); err != nil || got != 1 {
 		t.Errorf("afterwards: %d, %v", got, err)
@@ -244,6 +249,70 @@ func TestMaxResidentBytes(t *testing.T) {
 }
 
 // A worker that is the same program has the same jobs, or does not start.
+func TestRegistryDiffers(t *testing.T) {
+	Register("of the host alone", func(_ context.Context, in int) (int, error) { return in, nil })
+	t.Cleanup(func() { delete(registry.jobs, "of the host alone") })
+	pool := newPool(t, Config{})
+	var start *StartError
+	if _, err := pool.Do(limited(t), "echo", nil); !errors.As(err, &start) || !strings.Contains(err.Error(), "other jobs") {
+		t.Error(err)
+	}
+}
+
+// Memory for payloads has the size it was made with, and keeps little between
+// jobs.
+func TestMemory(t *testing.T) {
+	needsProc(t)
+	f := must[*os.File](t)(newMemory(1 << 20))
+	defer f.Close()
+	for _, size := range []int64{0, 1<<20 - 1, 1<<20 + 1} {
+		if f.Truncate(size) == nil {
+			t.Errorf("it can have %d bytes", size)
+		}
+	}
+	if _, err := f.WriteAt([]byte("x"), 1<<20); err == nil {
+		t.Error("it grows")
+	}
+	pool := newPool(t, Config{Workers: 1})
+	must[[]byte](t)(pool.Do(limited(t), "echo", make([]byte, 8<<20)))
+	c := only(pool)
+	for _, f := range []*os.File{c.input, c.output} {
+		info := must[os.FileInfo](t)(f.Stat())
+		if held := info.Sys().(*syscall.Stat_t).Blocks * 512; held > retainedBytes {
+			t.Errorf("%d bytes are held between jobs", held)
+		}
+	}
+}
+
+// A caller that is slow to take progress is no reason to kill the worker.
+func TestSlowCallerIsNoSilence(t *testing.T) {
+	pool := newPool(t, Config{Workers: 1, HeartbeatInterval: time.Hour, HeartbeatTimeout: time.Hour})
+	slow := true
+	const n = 20000
+	got, err := Call[int, int](limited(t), pool, "count", n, OnProgress(func(int) {
+		if !slow {
+			return
+		}
+		slow = false
+		c := only(pool)
+		eventually(t, "we do not read", c.stalled.Load)
+		for range 5 { // the timeout is one interval
+			c.beat()
+		}
+	}))
+	if err != nil || got != n {
+		t.Errorf("%d, %v", got, err)
+	}
+	c := only(pool)
+	eventually(t, "we read", func() bool { return !c.stalled.Load() })
+	c.beat() // now it is asked, and has to answer
+	eventually(t, "an answer", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.machine.Answered() == 1
+	})
+}
+
 func TestConfig(t *testing.T) {
 	for name, config := range map[string]Config{
 		"workers": {Workers: -1}, "payload": {MaxPayloadBytes: -1}, "huge payload": {MaxPayloadBytes: 1 << 40},

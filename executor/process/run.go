@@ -14,13 +14,18 @@ import (
 
 // Why a worker was killed, apart from what has an error of its own.
 var (
-	errNotSent   = errors.New("the worker was dead before it had the job")
+	errNotSent   = errors.New("it did not take the job")
 	errStopped   = errors.New("the job did not stop")
 	errAbandoned = errors.New("nobody waits for the job")
 )
 
-// run has the worker run a job. The error errNotSent means that the worker was
-// dead before it had all of it.
+// notSent is the error for a job that its worker never had in full, since the
+// worker was dead or died. The job may have another try.
+type notSent struct{ verdict error }
+
+func (e *notSent) Error() string { return e.verdict.Error() }
+
+// run has the worker run a job.
 func (c *child) run(ctx context.Context, name string, payload []byte, o *options) ([]byte, error) {
 	if !c.jobs[name] {
 		return nil, fmt.Errorf("%w: %q", ErrUnknownJob, name)
@@ -30,7 +35,12 @@ func (c *child) run(ctx context.Context, name string, payload []byte, o *options
 	if err != nil {
 		c.kill(errNotSent)
 		c.end(0)
-		return nil, c.verdict(ctx, name)
+		verdict := c.verdict(ctx, name)
+		var crash *CrashError
+		if errors.As(verdict, &crash) {
+			return nil, &notSent{verdict}
+		}
+		return nil, verdict
 	}
 	var progressErr error
 	for {
@@ -219,8 +229,6 @@ func (c *child) verdict(ctx context.Context, name string) error {
 	said := c.said.bytes()
 	var peer *wire.PeerError
 	switch {
-	case cause == errNotSent:
-		return errNotSent
 	case cause == errStopped && ctx.Err() != nil:
 		return stopped(ctx, name, true)
 	case errors.Is(cause, ErrClosed):
