@@ -25,7 +25,7 @@ func newCommand(stdin io.Reader, stdout, stderr io.Writer) *cli.Command {
 		Description: "A workload measures each contender in a process of its own, in alternating\n" +
 			"rounds, and prints medians with their spread. A ratio is to the first contender\n" +
 			"in the same round. Contenders: " + strings.Join(contender.Names(), ", ") + ".",
-		Commands:       []*cli.Command{echoCommand(), idleCommand(), httpCommand(), stallCommand(), serverCommand(stdin)},
+		Commands:       []*cli.Command{echoCommand(), idleCommand(), httpCommand(), stallCommand(), hostileCommand(), serverCommand(stdin), attackCommand(stdin)},
 		Writer:         stdout,
 		ErrWriter:      stderr,
 		OnUsageError:   onUsageError,
@@ -193,6 +193,14 @@ const spareFiles = 100
 
 // configure takes over what all workloads share.
 func (w *workload) configure(c *cli.Command, parameters string, dialogues map[contender.Protocol]func() load.Dialogue) error {
+	if err := w.configureAs(c, parameters); err != nil {
+		return err
+	}
+	return w.choose(c.String("contenders"), dialogues)
+}
+
+// configureAs is configure without the contenders.
+func (w *workload) configureAs(c *cli.Command, parameters string) error {
 	w.name, w.rounds = c.Name, c.Int("rounds")
 	if w.rounds < 1 || w.rounds > 1000 {
 		return usagef("--rounds must be between 1 and 1000")
@@ -220,7 +228,7 @@ func (w *workload) configure(c *cli.Command, parameters string, dialogues map[co
 		}
 	}
 	w.parameters = fmt.Sprintf("%s conns=%d rounds=%d", parameters, conns, w.rounds)
-	return w.choose(c.String("contenders"), dialogues)
+	return nil
 }
 
 func (w *workload) choose(names string, dialogues map[contender.Protocol]func() load.Dialogue) error {

@@ -4,6 +4,7 @@
 //
 //	galebench echo --depth 16
 //	galebench idle --conns 10000
+//	galebench hostile --engine nethttp
 //	galebench http --pipeline 16 --json http.json
 //	galebench stall
 //

@@ -14,7 +14,7 @@ import (
 // TestMain is a server when a test has started it as one.
 func TestMain(m *testing.M) {
 	process.Main()
-	if len(os.Args) > 1 && os.Args[1] == "server" {
+	if len(os.Args) > 1 && (os.Args[1] == "server" || os.Args[1] == "attack") {
 		os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
@@ -45,6 +45,8 @@ func TestWorkloads(t *testing.T) {
 		{"echo --conns 3 --size 70000 --depth 4 " + quick, "raw,gale-event,gorilla,coder", 4 * 4},
 		{"http --conns 20 " + quick, galeForms + ",nethttp,fasthttp", 6 * 4},
 		{"http --conns 20 --pipeline 16 " + quick, galeForms + ",nethttp,fasthttp", 6 * 4},
+		{"hostile --conns 10 --pace 1ms " + quick, "idle,churn,deaf-echo,panics", 4 * 3},
+		{"hostile --conns 10 --engine nethttp " + quick, "idle,departures", 2 * 3},
 		{"idle --conns 200 --rounds 1", galeForms + ",nbio", 5 * 5},
 		{"stall --conns 10 --interval 5ms " + quick, "idle,plain-goroutines,cpu-class,process-class", 4 * 5},
 	} {
@@ -109,25 +111,30 @@ func TestProfile(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	for command, want := range map[string]string{
-		"race":                          `"race"`,
-		"echo --contenders raw,uvicorn": `"uvicorn"`,
-		"echo --contenders nethttp":     "nethttp cannot take part in echo",
-		"http --contenders gorilla":     "gorilla cannot take part in http",
-		"echo --contenders raw,gws,raw": "raw is named twice",
-		"echo --size 0":                 "--size",
-		"echo --depth 0":                "--depth",
-		"http --pipeline 0":             "--pipeline",
-		"idle --conns 0":                "--conns",
-		"stall --contenders raw":        "raw cannot take part in stall",
-		"stall --interval 0":            "--interval",
-		"idle --conns 100000000":        "limit of open files",
-		"idle --size -1":                "--size",
-		"echo --rounds 0":               "--rounds",
-		"echo --duration 1ms":           "--duration",
-		"echo --procs -1":               "--procs",
-		"echo --colour red":             "colour",
-		"server":                        "takes one contender",
-		"server --loops 1 uvicorn":      `"uvicorn"`,
+		"hostile --contenders idle,rain": `"rain"`,
+		"hostile --engine steam":         "--engine",
+		"hostile --pace -1s":             "--pace",
+		"attack":                         "takes an attack",
+		"attack rain 127.0.0.1:1":        `"rain"`,
+		"race":                           `"race"`,
+		"echo --contenders raw,uvicorn":  `"uvicorn"`,
+		"echo --contenders nethttp":      "nethttp cannot take part in echo",
+		"http --contenders gorilla":      "gorilla cannot take part in http",
+		"echo --contenders raw,gws,raw":  "raw is named twice",
+		"echo --size 0":                  "--size",
+		"echo --depth 0":                 "--depth",
+		"http --pipeline 0":              "--pipeline",
+		"idle --conns 0":                 "--conns",
+		"stall --contenders raw":         "raw cannot take part in stall",
+		"stall --interval 0":             "--interval",
+		"idle --conns 100000000":         "limit of open files",
+		"idle --size -1":                 "--size",
+		"echo --rounds 0":                "--rounds",
+		"echo --duration 1ms":            "--duration",
+		"echo --procs -1":                "--procs",
+		"echo --colour red":              "colour",
+		"server":                         "takes one contender",
+		"server --loops 1 uvicorn":       `"uvicorn"`,
 	} {
 		code, _, stderr := galebench(strings.Fields(command)...)
 		if code != exitUsage || !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 1 {

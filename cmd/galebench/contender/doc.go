@@ -64,6 +64,8 @@ var contenders = []Contender{
 	{Name: "gws", Module: "github.com/lxzan/gws", Speaks: []Protocol{WebSocket}, start: startGws},
 	{Name: "nbio", Module: "github.com/lesismal/nbio", Speaks: []Protocol{WebSocket}, start: startNbio},
 	{Name: "coder", Module: "github.com/coder/websocket", Speaks: []Protocol{WebSocket}, start: startCoder},
+	{Name: "victim", start: startVictim}, // for attacks
+	{Name: "victim-nethttp", start: startVictimNetHTTP},
 	{Name: "nethttp", Speaks: []Protocol{HTTP}, start: startNetHTTP},
 	{Name: "fasthttp", Module: "github.com/valyala/fasthttp", Speaks: []Protocol{HTTP}, start: startFastHTTP},
 	{Name: "idle", Speaks: []Protocol{BusyEcho}, start: startIdle},
