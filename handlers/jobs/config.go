@@ -69,10 +69,10 @@ type Config struct {
 	KeepResults time.Duration
 
 	// MaxResultBytes bounds the memory of all results, those that are being sent
-	// included. A new result takes the place of the oldest ones, whose jobs stay
-	// known: their results are answered with 410. One for which there is no room
-	// then fails its job with 503, one larger than all the room with 500. Default
-	// 256 MiB: some hundred pictures.
+	// included. A new result takes the place of the oldest ones that are not being
+	// sent; their jobs stay known, their results are answered with 410. One for
+	// which there is no room then fails its job with 503, one larger than all the
+	// room with 500. Default 256 MiB: some hundred pictures.
 	MaxResultBytes int64
 
 	// MaxFollowers bounds the exchanges that wait for changes of one job, or of

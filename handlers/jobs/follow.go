@@ -259,12 +259,15 @@ func (s *Service) locate(j *job) {
 	}
 	position := future.Position()
 	s.update(j, func() bool {
-		if j.state != queued || j.position == position {
+		switch {
+		case j.state != queued:
 			return false
-		}
-		if j.position = position; position == 0 {
+		case position == 0: // also of a job that has joined one with its key
 			s.setState(j, running) // or it has ended, which follows
+			return true
 		}
-		return true
+		changed := j.position != position
+		j.position = position
+		return changed
 	})
 }

@@ -214,13 +214,13 @@ func (s *Service) succeed(j *job, result Result) (*problem, error) {
 	if j.gone || j.state.final() {
 		return nil, nil
 	}
-	for s.bytes+size > s.config.MaxResultBytes && s.kept.Len() > 0 {
-		oldest := s.kept.Front().Value.(*job)
-		s.dropResult(oldest)
-		told = append(told, s.changed(oldest)...)
-	}
-	if s.bytes+size > s.config.MaxResultBytes {
+	old, enough := s.oldest(s.bytes + size - s.config.MaxResultBytes)
+	if !enough {
 		return nil, errNoRoom
+	}
+	for _, each := range old {
+		s.dropResult(each)
+		told = append(told, s.changed(each)...)
 	}
 	s.bytes += size
 	j.result = &blob{contentType: contentType(result.ContentType), body: result.Body, refs: 1}
@@ -228,6 +228,19 @@ func (s *Service) succeed(j *job, result Result) (*problem, error) {
 	s.end(j, done, nil)
 	told = append(told, s.changed(j)...)
 	return nil, nil
+}
+
+// oldest returns the jobs whose results have to go to free so many bytes, and
+// whether there are enough: dropping one that is being sent frees none. The caller
+// holds the lock.
+func (s *Service) oldest(bytes int64) (old []*job, enough bool) {
+	for e := s.kept.Front(); e != nil && bytes > 0; e = e.Next() {
+		if j := e.Value.(*job); j.result.refs == 1 {
+			bytes -= int64(len(j.result.body))
+			old = append(old, j)
+		}
+	}
+	return old, bytes <= 0
 }
 
 // end gives a job its final state, and reports false if it has one. The caller
