@@ -34,7 +34,7 @@ func TestHostilePosts(t *testing.T) {
 			for range 2 {
 				flood.Go(func() { // ends with ctx
 					for ctx.Err() == nil {
-						if err := a.Run(ctx, hostile.Target{Addr: v.addr, Path: "/event", Conns: 2, Times: 4}); err != nil {
+						if err := a.Run(ctx, hostile.Target{Addr: v.addr, Path: "/event", Conns: 2, Times: 5}); err != nil {
 							t.Error(err)
 							return
 						}

@@ -16,7 +16,9 @@ import (
 )
 
 // hostileTimes is how often an attack does what it does: 1, or what the
-// environment variable GALE_HOSTILE says, for example 10x.
+// environment variable GALE_HOSTILE says, for example 10x:
+//
+//	GALE_HOSTILE=10x go test ./cmd/gale -run TestHostile -timeout 30m
 var hostileTimes = func() int {
 	n, _ := strconv.Atoi(strings.TrimSuffix(os.Getenv("GALE_HOSTILE"), "x"))
 	return max(n, 1)
@@ -35,8 +37,9 @@ const (
 var briefly = []string{"slow-heads", "slow-bodies", "deaf-pipeline", "deaf-echo"}
 
 // connsOf is how many connections an attack has at a time in each form, where it
-// is not 10: a kernel's buffers take many megabytes of what a deaf client is told.
-var connsOf = map[string]int{"deaf-pipeline": 2, "deaf-echo": 2}
+// is not 10: a kernel's buffers take many megabytes of what a deaf client is
+// told, and some attacks are large with few.
+var connsOf = map[string]int{"deaf-pipeline": 2, "deaf-echo": 2, "pipeline": 3, "slow-reader": 5, "half-closes": 5}
 
 // formsOf are the forms in which the application offers what an attack asks for.
 func formsOf(attack string) []string {

@@ -92,7 +92,7 @@ func timers(ctx context.Context, t *Target) error {
 }
 
 // postsEach bounds what one request posts, times Target.Times.
-const postsEach = 50000
+const postsEach = 20000
 
 func posts(ctx context.Context, t *Target) error {
 	return t.ask(ctx, fmt.Sprintf("/posts?n=%d", postsEach*t.Times), func(body string) error {
