@@ -19,6 +19,7 @@ type Class struct {
 	config ClassConfig
 	exec   *Executor
 	pool   pond.Pool      // its tasks are workers, at most as many as there may be
+	token  func()         // what the pool runs: worker, made once
 	left   sync.WaitGroup // the workers; pond's own Stop needs a pool of the whole process
 
 	mu      sync.Mutex
@@ -63,6 +64,7 @@ func newClass(e *Executor, c ClassConfig) *Class {
 		limit:   c.Workers,
 	}
 	class.work.L = &class.mu
+	class.token = class.worker
 	return class
 }
 
@@ -202,7 +204,7 @@ func (c *Class) dispatch() {
 		case c.workers < c.limit:
 			c.workers++
 			c.left.Add(1)
-			if err := c.pool.Go(c.worker); err != nil {
+			if err := c.pool.Go(c.token); err != nil {
 				panic("executor: " + err.Error()) // it has no bound of its own, and is never stopped
 			}
 		default:

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gale-server/gale/asgi"
@@ -252,6 +253,71 @@ func TestDisconnectSignalsWhatRuns(t *testing.T) {
 	}
 }
 
+// lazy is a context of somebody else's make. It is slow to tell that it is done.
+type lazy struct {
+	context.Context
+	done       chan struct{}
+	err        error
+	registered atomic.Int64
+}
+
+func newLazy() *lazy { return &lazy{Context: context.Background(), done: make(chan struct{})} }
+
+func (l *lazy) Done() <-chan struct{} { return l.done }
+func (l *lazy) Err() error            { return l.err }
+
+func (l *lazy) AfterFunc(func()) (stop func() bool) {
+	l.registered.Add(1)
+	return func() bool { l.registered.Add(-1); return true }
+}
+
+func TestJobKnowsBeforeItsFuture(t *testing.T) {
+	gone := errors.New("gone")
+	c := one(t, executor.ClassConfig{Workers: 1})
+	// It has not started: it need not.
+	release := hold(t, c, 1)
+	l := newLazy()
+	f := submit(t, c, l, executor.Job{Run: never(t)})
+	l.err = gone
+	close(l.done)
+	release()
+	if v, err := result(t, f); v != nil || err != gone {
+		t.Errorf("%v, %v", v, err)
+	}
+	// It runs: what it returns now is no result.
+	l = newLazy()
+	f = submit(t, c, l, executor.Job{Run: func(context.Context) (any, error) {
+		l.err = gone
+		close(l.done)
+		return "late", nil
+	}})
+	if v, err := result(t, f); v != nil || err != gone {
+		t.Errorf("%v, %v", v, err)
+	}
+}
+
+// A connection may live for days, and have a job each second.
+func TestContextIsNotBurdened(t *testing.T) {
+	inClass(t, executor.ClassConfig{Workers: 1}, func(t *testing.T, c *executor.Class) {
+		l := newLazy()
+		for _, job := range []executor.Job{{}, {Key: "k"}, {Deadline: time.Now().Add(time.Hour)}, {Priority: executor.PriorityHigh}} {
+			job.Run = returns(nil)
+			submit(t, c, l, job).Result()
+		}
+		var all []*executor.Future
+		for range 10 {
+			all = append(all, submit(t, c, l, executor.Job{Run: untilDone(nil)}))
+		}
+		for _, f := range all {
+			f.Cancel()
+		}
+		synctest.Wait()
+		if n := l.registered.Load(); n != 0 {
+			t.Errorf("%d functions are left", n)
+		}
+	})
+}
+
 func TestPrioritiesAndClients(t *testing.T) {
 	c := one(t, executor.ClassConfig{Workers: 1})
 	release := hold(t, c, 1)
@@ -336,20 +402,46 @@ func TestRunBytes(t *testing.T) {
 	if m := most.Load(); m > 100 {
 		t.Errorf("%d bytes at the same time", m)
 	}
-	// When a large job ends, all that fits may begin.
-	release := make(chan struct{})
-	large := submit(t, c, context.Background(), executor.Job{RunCost: 100, Run: func(context.Context) (any, error) { <-release; return nil, nil }})
-	began := make(chan struct{}, 5)
-	end := make(chan struct{})
-	for range 5 {
-		submit(t, c, context.Background(), executor.Job{RunCost: 20, Run: func(context.Context) (any, error) { began <- struct{}{}; <-end; return nil, nil }})
+}
+
+// When what a large job holds or blocks is free again, all that fits begins.
+func TestRunBytesFreed(t *testing.T) {
+	for name, free := range map[string]func(runs, waits *executor.Future){
+		"as it ends":           func(runs, _ *executor.Future) { runs.Cancel() },
+		"as the next is gone":  func(_, waits *executor.Future) { waits.Cancel() },
+		"as the next is late":  func(_, waits *executor.Future) { time.Sleep(time.Second) },
+		"as both have gone":    func(runs, waits *executor.Future) { waits.Cancel(); runs.Cancel() },
+		"as others come again": func(runs, waits *executor.Future) { runs.Cancel(); waits.Cancel() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inClass(t, executor.ClassConfig{Workers: 8, RunBytes: 100}, func(t *testing.T, c *executor.Class) {
+				runs := submit(t, c, context.Background(), executor.Job{RunCost: 50, Run: untilDone(nil)})
+				synctest.Wait()
+				waits := submit(t, c, context.Background(), executor.Job{RunCost: 100, Run: never(t), MaxQueueTime: time.Second})
+				if name == "as it ends" {
+					waits.Cancel()
+					waits = submit(t, c, context.Background(), executor.Job{RunCost: 60, Run: returns(nil)})
+				}
+				synctest.Wait()
+				var small []*executor.Future
+				for range 5 {
+					small = append(small, submit(t, c, context.Background(), executor.Job{RunCost: 10, Run: untilDone(nil)}))
+				}
+				synctest.Wait()
+				if s := c.Stats(); s.Running != 1 || s.Waiting != 6 {
+					t.Fatalf("%+v", s)
+				}
+				free(runs, waits)
+				synctest.Wait()
+				if s := c.Stats(); s.Waiting != 0 || s.Running < 5 {
+					t.Errorf("%+v", s)
+				}
+				for _, f := range append(small, runs, waits) {
+					f.Cancel()
+				}
+			})
+		})
 	}
-	close(release)
-	large.Result()
-	for range 5 {
-		receive(t, began)
-	}
-	close(end)
 }
 
 func TestResize(t *testing.T) {

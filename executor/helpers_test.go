@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen.
-const patience = 20 * time.Second
+const patience = 10 * time.Second
 
 // start returns an executor that leaves nothing behind. However slow the machine
 // is, its queues do not stand.

@@ -244,3 +244,38 @@ func TestContextThatOutlivesItsJob(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A job that has ended waits for nothing, whatever it said.
+func TestNestedWaitOfAnEndedJob(t *testing.T) {
+	c := one(t, executor.ClassConfig{Workers: 2, MaxQueueTime: -1})
+	release := hold(t, c, 1)
+	began, goOn := make(chan struct{}), make(chan struct{})
+	ended := submit(t, c, context.Background(), executor.Job{Run: func(ctx context.Context) (any, error) {
+		f, err := c.Submit(ctx, executor.Job{Run: returns(1), Priority: executor.PriorityLow})
+		if err == nil {
+			f.Done()
+		}
+		close(began)
+		<-goOn
+		return nil, err
+	}})
+	receive(t, began)
+	waits := make(chan struct{})
+	f := submit(t, c, context.Background(), executor.Job{Run: func(ctx context.Context) (any, error) {
+		inner, err := c.Submit(ctx, executor.Job{Run: returns("inner")})
+		if err != nil {
+			return nil, err
+		}
+		done := inner.Done()
+		close(waits)
+		<-done
+		return inner.Result()
+	}})
+	close(goOn)
+	result(t, ended)
+	receive(t, waits)
+	release()
+	if v, err := result(t, f); v != "inner" || err != nil {
+		t.Error(v, err)
+	}
+}

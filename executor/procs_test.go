@@ -28,6 +28,7 @@ func TestCPUQuota(t *testing.T) {
 			"sys/fs/cgroup/a/cpu.max":            "50000 100000\n",
 			"sys/fs/cgroup/a/b/cpu.max":          "400000 100000\n",
 			"sys/fs/cgroup/a/b/c/cpu.max":        "1 100000\n",
+			"sys/fs/cgroup/cpu.max":              "300000 100000\n",
 			"sys/fs/cgroup/unified/a/b/c/readme": "",
 		}, 0.5},
 		{"version 2, a path of the host", map[string]string{"proc/self/cgroup": "0::/../../pod\n", "sys/fs/cgroup/cpu.max": "200000 100000\n"}, 2},
@@ -136,6 +137,12 @@ func TestCPUWorkers(t *testing.T) {
 	want(3, 3)
 	busy("other", 2)
 	want(5, 5)
+	for parked := 0; parked < 3; runtime.Gosched() { // it must reach those that sleep
+		c := e.Class(CPU)
+		c.mu.Lock()
+		parked = c.parked
+		c.mu.Unlock()
+	}
 	e.Class(CPU).Resize(1)
 	want(3, 3)
 	e.Class(CPU).Resize(2)

@@ -33,7 +33,7 @@ func inBubble(t *testing.T, c executor.Config, test func(t *testing.T, e *execut
 func inClass(t *testing.T, c executor.ClassConfig, test func(t *testing.T, c *executor.Class)) {
 	t.Helper()
 	c.Name = "test"
-	inBubble(t, executor.Config{Classes: []executor.ClassConfig{c}}, func(t *testing.T, e *executor.Executor) {
+	inBubble(t, executor.Config{Classes: []executor.ClassConfig{c}, Logger: slog.New(slog.DiscardHandler)}, func(t *testing.T, e *executor.Executor) {
 		test(t, e.Class("test"))
 	})
 }
