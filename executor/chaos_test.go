@@ -16,9 +16,9 @@ import (
 // Everything at the same time, at random: each future gets one result, and in the
 // end nothing is left.
 func TestChaos(t *testing.T) {
-	rounds := 400
+	rounds := 150
 	if testing.Short() {
-		rounds = 100
+		rounds = 60
 	}
 	e := start(t,
 		executor.ClassConfig{Name: "a", Workers: 2, QueueJobs: 20, RunBytes: 100, ClientJobs: 8, TargetDelay: time.Millisecond, DelayInterval: 5 * time.Millisecond},
