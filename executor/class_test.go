@@ -407,11 +407,10 @@ func TestRunBytes(t *testing.T) {
 // When what a large job holds or blocks is free again, all that fits begins.
 func TestRunBytesFreed(t *testing.T) {
 	for name, free := range map[string]func(runs, waits *executor.Future){
-		"as it ends":           func(runs, _ *executor.Future) { runs.Cancel() },
-		"as the next is gone":  func(_, waits *executor.Future) { waits.Cancel() },
-		"as the next is late":  func(_, waits *executor.Future) { time.Sleep(time.Second) },
-		"as both have gone":    func(runs, waits *executor.Future) { waits.Cancel(); runs.Cancel() },
-		"as others come again": func(runs, waits *executor.Future) { runs.Cancel(); waits.Cancel() },
+		"as it ends":          func(runs, _ *executor.Future) { runs.Cancel() },
+		"as the next is gone": func(_, waits *executor.Future) { waits.Cancel() },
+		"as the next is late": func(_, waits *executor.Future) { time.Sleep(time.Second) },
+		"as both have gone":   func(runs, waits *executor.Future) { waits.Cancel(); runs.Cancel() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inClass(t, executor.ClassConfig{Workers: 8, RunBytes: 100}, func(t *testing.T, c *executor.Class) {
