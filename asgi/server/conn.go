@@ -10,8 +10,8 @@ import (
 // phase is what a conn speaks at the moment.
 type phase interface {
 	// pump takes bytes of p, which may be written to, until the application or
-	// the protocol wants no more for now, and returns how many. It ends early
-	// when the conn has entered another phase.
+	// the protocol wants no more for now or the conn's budget is spent, and
+	// returns how many. It ends early when the conn has entered another phase.
 	pump(p []byte) int
 
 	// turn follows a Resume or the completion of a response outside of pump.
@@ -31,6 +31,12 @@ type phase interface {
 	ending() bool
 }
 
+// eventsPerCall bounds what of one conn is handled in a call of Data or Turn, of
+// which a turn of its loop has one each: a read may hold thousands of small
+// requests or messages, and other conns wait meanwhile. What is left waits for
+// the next turn.
+const eventsPerCall = 128
+
 // conn is one connection: an eventloop.Protocol that passes bytes to the phase
 // it is in, and holds what the phase does not take yet.
 //
@@ -41,6 +47,7 @@ type conn struct {
 	phase      phase
 	ended      bool // the peer has ended its stream
 	pumping    bool
+	budget     int32  // events it may still handle in this call
 	held       []byte // read, not yet pumped; reading is paused while there is any
 	prev, next *conn  // the worker's conns
 }
@@ -50,9 +57,18 @@ func (c *conn) Data(p []byte) {
 		c.held = append(c.held, p...)
 		return
 	}
+	c.budget = eventsPerCall
 	if rest := c.pump(p); len(rest) > 0 {
 		c.held = append([]byte(nil), rest...)
 		c.sock.PauseRead()
+		c.goOn()
+	}
+}
+
+// goOn has the next call handle what this one had no time for.
+func (c *conn) goOn() {
+	if c.budget <= 0 {
+		c.sock.Schedule()
 	}
 }
 
@@ -79,6 +95,7 @@ func (c *conn) wake() {
 }
 
 func (c *conn) Turn() {
+	c.budget = eventsPerCall
 	c.phase.turn()
 	if len(c.held) > 0 {
 		c.held = c.pump(c.held)
@@ -86,6 +103,7 @@ func (c *conn) Turn() {
 		c.pump(nil)
 	}
 	if len(c.held) > 0 {
+		c.goOn()
 		return
 	}
 	c.held = nil

@@ -63,7 +63,8 @@ func (h *httpConn) pump(p []byte) int {
 		return len(p)
 	}
 	n := 0
-	for h.c.phase == h && h.ready() {
+	for h.c.phase == h && h.ready() && (n == len(p) || h.c.budget > 0) {
+		h.c.budget--
 		ev, err := h.m.Next(p[n:], &h.c.w.head)
 		if err != nil {
 			h.refuse(err)

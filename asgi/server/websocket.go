@@ -286,7 +286,7 @@ func (x *wsConn) pump(p []byte) int {
 		x.lastRead, x.pinged = x.c.sock.Now(), false
 	}
 	n := 0
-	for n < len(p) && x.ready() && !x.closing {
+	for n < len(p) && x.ready() && !x.closing && x.c.budget > 0 {
 		x.handleAll(p, &n)
 	}
 	if x.closing {
@@ -295,9 +295,8 @@ func (x *wsConn) pump(p []byte) int {
 	return n
 }
 
-// handleAll handles the events in p from n on, until the application or the
-// protocol wants no more for now, or the application panics, which ends it: one
-// recover guards the messages of a whole read.
+// handleAll handles the events in p from n on, as far as pump does. A panic of the
+// application ends it early: one recover guards the messages of a whole read.
 func (x *wsConn) handleAll(p []byte, n *int) {
 	calling := false
 	defer func() {
@@ -309,7 +308,8 @@ func (x *wsConn) handleAll(p []byte, n *int) {
 		}
 	}()
 	ev := &x.c.w.frame
-	for *n < len(p) && x.ready() && !x.closing {
+	for *n < len(p) && x.ready() && !x.closing && x.c.budget > 0 {
+		x.c.budget--
 		if err := x.m.Next(p[*n:], ev); err != nil {
 			x.fail(err)
 			return
