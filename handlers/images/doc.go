@@ -31,10 +31,9 @@
 //  8. while it works: the deadline of the context, and the result's bytes.
 //
 // Up to the seventh nothing is decoded and some KiB are allocated. A decoder that
-// panics costs the picture, not the process. What the decoders themselves allow
-// is left: a lossless WebP may hold tables of codes, outside of Info.Cost, that
-// take up to some 60 times the bytes of the file, which is one more reason for
-// MaxBytes, and for a process class with a limit of memory where it matters.
+// panics costs the picture, not the process. What a context cannot end is the
+// decoding of a WebP, some seconds for the largest; where even that, or a fault in a
+// decoder, must not be felt, run Transform in a process class with its limits.
 //
 // # What comes in and goes out
 //

@@ -117,7 +117,7 @@ func checkSize(w, h int, limits Limits) error {
 func (info *Info) check(size int64, limits Limits) error {
 	switch {
 	case info.Cost > limits.MaxDecodedBytes:
-		return fail(PictureFault, "the picture takes %d bytes of memory, the limit is %d", info.Cost, limits.MaxDecodedBytes)
+		return fail(PictureFault, "the picture may take %d bytes of memory, the limit is %d", info.Cost, limits.MaxDecodedBytes)
 	case info.scans > limits.MaxScans:
 		return fail(PictureFault, "the picture has %d scans, the limit is %d", info.scans, limits.MaxScans)
 	case info.Frames > limits.MaxFrames:

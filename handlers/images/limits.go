@@ -84,7 +84,7 @@ type Limits struct {
 	MaxFramePixels int64
 
 	// MaxOutputPixels bounds width times height of the result. Default 16
-	// million: more than a 4K display shows, and a second of scaling and
+	// million: more than a 4K display shows, and some seconds of scaling and
 	// encoding.
 	MaxOutputPixels int64
 

@@ -23,7 +23,7 @@ func walkWebP(data []byte) (Info, error) {
 		return Info{}, damaged(WebP, errCutShort)
 	}
 	info := Info{}
-	var body int64 // bytes of the pixels' chunk
+	var body, alphaBody int64 // bytes of the chunks of pixels and alpha
 	frames := 0
 	for rest := data[riffHeader:]; len(rest) >= chunkHeader; {
 		n := binary.LittleEndian.Uint32(rest[4:])
@@ -61,6 +61,8 @@ func walkWebP(data []byte) (Info, error) {
 			if info.stored != size {
 				return Info{}, damaged(WebP, errors.New("two sizes"))
 			}
+		case kind == "ALPH":
+			alphaBody += int64(n)
 		case kind == "ANMF":
 			frames++
 		case kind == "EXIF" && info.Orientation == 0:
@@ -75,27 +77,42 @@ func walkWebP(data []byte) (Info, error) {
 	}
 	info.Frames = 1
 	info.framesPix = int64(info.stored.X) * int64(info.stored.Y)
-	info.Cost = webpCost(info, body)
+	info.Cost = webpCost(info, body, alphaBody)
 	return info, nil
 }
 
 // webpCost counts, for a lossy picture, one and a half bytes a pixel in whole
 // blocks of 16, what is known of each block, and the compressed bytes, which the
-// decoder copies; for a layer of alpha a byte a pixel, and what a lossless picture
-// takes: four bytes a pixel, two while a palette is resolved, and less than one
-// for tables.
-func webpCost(info Info, body int64) int64 {
-	pixels := int64(info.stored.X) * int64(info.stored.Y)
-	const lossless = 7
+// decoder copies; for a layer of alpha, which is lossless, a byte a pixel more.
+func webpCost(info Info, body, alphaBody int64) int64 {
 	if info.lossless {
-		return lossless * pixels
+		return losslessCost(info.stored, body)
 	}
 	blocks := int64((info.stored.X+15)/16) * int64((info.stored.Y+15)/16)
 	cost := blocks*(256*3/2+16) + body
 	if info.alpha {
-		cost += (lossless + 1) * pixels
+		cost += losslessCost(info.stored, alphaBody) + int64(info.stored.X)*int64(info.stored.Y)
 	}
 	return cost
+}
+
+// losslessCost counts four bytes a pixel, two while a palette is resolved, and
+// less than one for tiles; and the most that tables of prefix codes may take. Each
+// group of five tables, of which there may be one for 16 pixels, and no more than
+// the decoder allows, takes 3 KiB, and 18 bytes for each of its symbols. Three
+// bits of the file bring forth six symbols. Real pictures have some ten groups,
+// and take far less than is counted here for their files of a megabyte; but a file
+// of half a megabyte can be made to take it.
+func losslessCost(size image.Point, body int64) int64 {
+	const (
+		maxGroups   = 2600
+		groupBytes  = 3 << 10
+		symbolBytes = 18
+		symbols     = 256 + 24 + 2048 + 3*256 + 40
+	)
+	pixels := int64(size.X) * int64(size.Y)
+	groups := min(pixels/16+1, maxGroups)
+	return 7*pixels + groups*groupBytes + min(groups*symbols*symbolBytes, body*8/3*6*symbolBytes)
 }
 
 func int24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
