@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"image"
+	"slices"
 	"strings"
 	"testing"
 
@@ -122,4 +123,48 @@ func jpegFile(w, h int, sof byte, more ...[]byte) []byte {
 	b = append(b, jpegSegment(sof, 8, byte(h>>8), byte(h), byte(w>>8), byte(w), 3, 1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0)...)
 	b = append(b, bytes.Join(more, nil)...)
 	return append(b, 0xff, 0xd9)
+}
+
+// oneScan is the header of a scan of three components.
+var oneScan = jpegSegment(0xda, 3, 1, 0, 2, 0x11, 3, 0x11, 0, 63, 0)
+
+// TestDecodingCost: what each way to store pixels takes, in bytes.
+func TestDecodingCost(t *testing.T) {
+	const pixels, blocks = 120 * 80, 128 * 80 // 120 is no multiple of 16
+	for name, want := range map[string]int64{
+		"sampling-444.jpg":       3 * pixels,
+		"sampling-422.jpg":       2 * blocks,
+		"sampling-420.jpg":       blocks * 3 / 2,
+		"grey.jpg":               pixels,
+		"progressive.jpg":        5 * blocks * 3 / 2,
+		"progressive-444.jpg":    5 * 3 * pixels,
+		"grey-progressive.jpg":   5 * pixels,
+		"rgb.jpg":                (3 + 4) * pixels,
+		"cmyk.jpg":               (4 + 4) * pixels,
+		"rgb8.png":               4 * pixels,
+		"rgb16.png":              8 * pixels,
+		"rgba16.png":             8 * pixels,
+		"grey1.png":              pixels,
+		"grey16.png":             2 * pixels,
+		"grey-alpha.png":         4 * pixels,
+		"palette4.png":           pixels,
+		"interlaced-palette.png": 2 * pixels,
+		"interlaced-rgba16.png":  16 * pixels,
+		"still.gif":              2 * pixels, // interlaced too
+		"interlaced.gif":         2 * pixels,
+		"offset.gif":             61*43 + 4*pixels,
+	} {
+		info, err := images.Inspect(read(t, name), images.Limits{})
+		if err != nil || info.Cost != want {
+			t.Errorf("%s: %d %v, want %d", name, info.Cost, err, want)
+		}
+	}
+	adobe := slices.Insert(read(t, "sampling-444.jpg"), 2, jpegSegment(0xee, []byte("Adobe\x00\x64\x00\x00\x00\x00\x00")...)...)
+	if info, err := images.Inspect(adobe, images.Limits{}); err != nil || info.Cost != (3+4)*pixels {
+		t.Errorf("RGB as Adobe says: %d %v", info.Cost, err)
+	}
+	grey := pngFile(10, 10, 8, 0, pngChunk("tRNS", []byte{0, 7}), pngChunk("IDAT", deflate(t, 110)))
+	if info, err := images.Inspect(grey, images.Limits{}); err != nil || info.Cost != 400 {
+		t.Errorf("grey with a transparent value: %d %v", info.Cost, err)
+	}
 }

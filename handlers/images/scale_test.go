@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"image"
+	"image/color"
+	"io"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -244,6 +246,8 @@ func TestExifOrientation(t *testing.T) {
 		{"not 42", append([]byte("II\x2b\x00"), build(little, "II", 8, tag(6))[4:]...), 1},
 		{"offset past the end", build(little, "II", 1<<31, tag(6)), 1},
 		{"largest offset", build(little, "II", 1<<32-1, tag(6)), 1},
+		{"offset to the last byte", build(little, "II", 8, tag(6))[:9], 1},
+		{"offset to the end", build(little, "II", 8, tag(6))[:8], 1},
 		{"entry cut short", build(little, "II", 8, tag(6))[:20], 1},
 		{"more entries than there are", append([]byte("II\x2a\x00\x08\x00\x00\x00\xff\xff"), build(little, "II", 8, other, other)[10:]...), 1},
 	} {
@@ -261,4 +265,73 @@ func FuzzExif(f *testing.F) {
 			t.Fatal(n)
 		}
 	})
+}
+
+// TestWriter: an encoder ends with the context, or when it has written too much.
+func TestWriter(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	w := &writer{most: 10, meter: &meter{ctx: ctx}}
+	if n, err := w.Write(make([]byte, 10)); n != 10 || err != nil {
+		t.Error(n, err)
+	}
+	if n, err := w.Write(make([]byte, 1)); n != 0 || err != errTooLong {
+		t.Error(n, err)
+	}
+	w.most = 20
+	cancel()
+	if n, err := w.Write(make([]byte, 1)); n != 0 || err != context.Canceled {
+		t.Error(n, err)
+	}
+}
+
+// TestReader: a decoder hears of the end of the context soon, and of the end of
+// the data.
+func TestReader(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &reader{data: make([]byte, 5000), meter: &meter{ctx: ctx}}
+	p := make([]byte, 4096)
+	read := 0
+	for range 4 {
+		n, err := r.Read(p)
+		if n == 0 || n > 2048 || err != nil {
+			t.Fatal(n, err)
+		}
+		read += n
+	}
+	cancel()
+	if n, err := r.Read(p); n != 0 || err != context.Canceled {
+		t.Error(n, err)
+	}
+	r.meter = idle()
+	rest, err := io.ReadAll(r)
+	if read+len(rest) != 5000 || err != nil {
+		t.Error(read, len(rest), err)
+	}
+}
+
+// TestGreyFrame: one component is not interleaved, whatever its sampling factors.
+func TestGreyFrame(t *testing.T) {
+	f, err := parseFrame([]byte{8, 0, 8, 0, 8, 1, 1, 0x22, 0})
+	if err != nil || f.cost() != 64 {
+		t.Error(f, err)
+	}
+}
+
+// TestDither: what one pixel misses of its colour others make up for.
+func TestDither(t *testing.T) {
+	for _, want := range []int{10, 100, 128, 200} {
+		m := image.NewRGBA(image.Rect(0, 0, 64, 64))
+		draw.Draw(m, m.Rect, image.NewUniform(color.Gray{uint8(want)}), image.Point{}, draw.Src)
+		dst, err := dither(m, color.Palette{color.Black, color.White}, idle())
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := 0
+		for _, i := range dst.Pix {
+			sum += 255 * int(i)
+		}
+		if mean := sum / len(dst.Pix); mean < want-4 || mean > want+4 {
+			t.Errorf("grey of %d: %d in the mean", want, mean)
+		}
+	}
 }

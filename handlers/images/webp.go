@@ -19,9 +19,6 @@ func walkWebP(data []byte) (Info, error) {
 
 		animated, hasAlpha = 1 << 1, 1 << 4
 	)
-	if size := binary.LittleEndian.Uint32(data[4:]); uint64(size) > uint64(len(data)-8) {
-		return Info{}, damaged(WebP, errCutShort)
-	}
 	info := Info{}
 	var body, alphaBody int64 // bytes of the chunks of pixels and alpha
 	frames := 0
