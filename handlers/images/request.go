@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// Fit says how a picture fills the box of a Request's Width and Height.
+// Fit says how a picture fills the box of a Request's Width and Height. Safe for
+// concurrent use.
 type Fit uint8
 
 const (

@@ -41,8 +41,8 @@ func shrinkBoxes(src image.Image, r image.Rectangle, size image.Point, m *meter)
 	return dst, err
 }
 
-// shrinkYCbCr averages each plane of what a JPEG is decoded to: a quarter of the
-// work of converting every pixel first.
+// shrinkYCbCr averages each plane of what a JPEG is decoded to, rather than convert
+// every pixel first.
 func shrinkYCbCr(src *image.YCbCr, r image.Rectangle, size image.Point, m *meter) (image.Image, error) {
 	dst := image.NewYCbCr(image.Rectangle{Max: size}, image.YCbCrSubsampleRatio444)
 	shrink := shrinker{1, r.Dx(), r.Dy()}

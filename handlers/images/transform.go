@@ -13,7 +13,8 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// Result is a picture that Transform has made. Data belongs to the caller.
+// Result is a picture that Transform has made. Data belongs to the caller. Not safe
+// for concurrent use.
 type Result struct {
 	Data          []byte
 	ContentType   string
