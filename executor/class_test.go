@@ -131,8 +131,12 @@ func TestSaturated(t *testing.T) {
 				if s.Reason != tt.reason || s.Class != "test" || s.HTTPStatus() != tt.status || s.CloseCode() != tt.closeCode || !strings.HasSuffix(s.Error(), tt.text) {
 					t.Errorf("refused with %+v", s)
 				}
-				if (s.RetryAfter == 0) != (tt.reason == executor.TooLarge) {
-					t.Errorf("retry after %v", s.RetryAfter)
+				if final := tt.reason == executor.TooLarge; (s.RetryAfter == 0) != final || (s.HTTPHeaders() == nil) != final {
+					t.Errorf("retry after %v, fields %v", s.RetryAfter, s.HTTPHeaders())
+				}
+				later := executor.SaturatedError{RetryAfter: 1001 * time.Millisecond}
+				if h := later.HTTPHeaders(); len(h) != 1 || h[0] != (asgi.Header{Name: "retry-after", Value: "2"}) {
+					t.Errorf("after 1.001 s: %v", h)
 				}
 			}
 			if n := c.Stats().Rejected[tt.reason]; n != 2 {

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
+	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/executor/internal/admission"
 )
 
@@ -86,8 +88,8 @@ func (e *SaturatedError) Error() string {
 func (e *SaturatedError) Is(target error) bool { return target == ErrSaturated }
 
 // HTTPStatus returns the status that answers a request which ended with the
-// error: 503 (RFC 9110, section 15.6.4), to be sent with a Retry-After; 413 if it
-// is too large; 429 (RFC 6585, section 4) if it is its client that has too many.
+// error: 503 (RFC 9110, section 15.6.4); 413 if it is too large; 429 (RFC 6585,
+// section 4) if it is its client that has too many.
 func (e *SaturatedError) HTTPStatus() int {
 	switch e.Reason {
 	case TooLarge:
@@ -96,6 +98,16 @@ func (e *SaturatedError) HTTPStatus() int {
 		return http.StatusTooManyRequests
 	}
 	return http.StatusServiceUnavailable
+}
+
+// HTTPHeaders returns the fields that go with the status: Retry-After in seconds,
+// rounded up (RFC 9110, section 10.2.3), where there is a time to come back.
+func (e *SaturatedError) HTTPHeaders() []asgi.Header {
+	if e.RetryAfter <= 0 {
+		return nil
+	}
+	seconds := (e.RetryAfter + time.Second - 1) / time.Second
+	return []asgi.Header{{Name: "retry-after", Value: strconv.FormatInt(int64(seconds), 10)}}
 }
 
 // CloseCode returns the code that closes a WebSocket which ended with the error:

@@ -245,7 +245,7 @@ func (x *httpExchange) End(err error) {
 		x.res.cut()
 		x.leave()
 	default:
-		x.res.answer(engine.StatusOf(err), nil)
+		x.res.answer(engine.StatusOf(err), engine.HeadersOf(err))
 		x.leave()
 	}
 }

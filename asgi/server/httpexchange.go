@@ -279,7 +279,7 @@ func (x *httpExchange) End(err error) {
 		x.truncate(err)
 	default:
 		x.logFailure(err)
-		x.fail(engine.StatusOf(err))
+		x.fail(engine.StatusOf(err), engine.HeadersOf(err))
 	}
 }
 
@@ -295,12 +295,12 @@ func (x *httpExchange) truncate(err error) {
 }
 
 // fail answers in place of the application.
-func (x *httpExchange) fail(status int) {
+func (x *httpExchange) fail(status int, headers []asgi.Header) {
 	x.c.w.giveBack(x.headers)
 	x.headers, x.trailers = nil, false
 	x.status, x.started = status, true
 	x.order = completeOrder
-	x.h.respondStatus(status, nil)
+	x.h.respondStatus(status, headers)
 	x.c.wake()
 }
 

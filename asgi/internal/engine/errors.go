@@ -28,6 +28,16 @@ func StatusOf(err error) int {
 	return http.StatusInternalServerError
 }
 
+// HeadersOf returns the fields that go with StatusOf: what the error itself says
+// with a method HTTPHeaders, as a saturated executor when to come back.
+func HeadersOf(err error) []asgi.Header {
+	var of interface{ HTTPHeaders() []asgi.Header }
+	if errors.As(err, &of) {
+		return of.HTTPHeaders()
+	}
+	return nil
+}
+
 // CloseCodeOf maps the error that ended a WebSocket to the code of the close
 // frame: what the error itself says with a method CloseCode, else 1011; 1000
 // without an error. It is the one place that does.
