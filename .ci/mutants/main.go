@@ -1,17 +1,23 @@
 // Command mutants breaks the code in small ways, one at a time, in a copy, and
 // runs the tests of the package: each must fail. It shows that the tests can.
 //
-//	go run .ci/mutants/main.go [word]     only mutants whose line has the word
+//	go run .ci/mutants/main.go [-n 30] [word]
+//
+// With a word, only mutants whose line has it are tried; with -n, so many, chosen
+// anew each time: all of them take a quarter of an hour.
 package main
 
 import (
 	"bytes"
 	_ "embed"
+	"flag"
 	"fmt"
 	"log"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -38,12 +44,43 @@ func parse(list string) (mutants []mutant) {
 	return mutants
 }
 
+// choose returns n of the mutants that have the word, in the list's order. What
+// the others replace must be there, too.
+func choose(all []mutant, word string, n int) (chosen []mutant) {
+	for _, m := range all {
+		if strings.Contains(fmt.Sprint(m), word) {
+			chosen = append(chosen, m)
+		} else if why := m.unfit("."); why != "" {
+			log.Fatalf("%s: %v", why, m)
+		}
+	}
+	for n > 0 && len(chosen) > n {
+		i := rand.IntN(len(chosen))
+		if why := chosen[i].unfit("."); why != "" {
+			log.Fatalf("%s: %v", why, chosen[i])
+		}
+		chosen = slices.Delete(chosen, i, i+1)
+	}
+	return chosen
+}
+
+// unfit says why m cannot be tried.
+func (m mutant) unfit(dir string) string {
+	original, err := os.ReadFile(filepath.Join(dir, m.pkg, m.file))
+	switch {
+	case err != nil:
+		return "missing"
+	case bytes.Count(original, []byte(m.old)) != 1:
+		return "ambiguous"
+	}
+	return ""
+}
+
 func main() {
 	log.SetFlags(0)
-	word := ""
-	if len(os.Args) > 1 {
-		word = os.Args[1]
-	}
+	n := flag.Int("n", 0, "try only so `many`; 0 is all")
+	flag.Parse()
+	chosen := choose(parse(list), flag.Arg(0), *n)
 	dir, err := os.MkdirTemp("", "gale-mutants-")
 	if err != nil {
 		log.Fatal(err)
@@ -54,10 +91,7 @@ func main() {
 	}
 	caught, survived := 0, 0
 	sound := map[string]bool{} // packages whose tests pass as they are
-	for _, m := range parse(list) {
-		if !strings.Contains(fmt.Sprint(m), word) {
-			continue
-		}
+	for _, m := range chosen {
 		if !sound[m.pkg] && !m.passes(dir, "test", "-short") {
 			os.RemoveAll(dir)
 			log.Fatalf("the tests of %s fail without a mutant", m.pkg)
@@ -81,15 +115,15 @@ func main() {
 
 // try applies m, runs the tests, and puts the file back.
 func (m mutant) try(dir string) string {
+	if why := m.unfit(dir); why != "" {
+		return why
+	}
 	path := filepath.Join(dir, m.pkg, m.file)
 	original, err := os.ReadFile(path)
 	if err != nil {
 		return "missing"
 	}
 	defer os.WriteFile(path, original, 0o644)
-	if bytes.Count(original, []byte(m.old)) != 1 {
-		return "ambiguous"
-	}
 	if err := os.WriteFile(path, bytes.Replace(original, []byte(m.old), []byte(m.new), 1), 0o644); err != nil {
 		return "unwritable"
 	}
