@@ -25,6 +25,7 @@ type mailbox struct {
 
 	out  []task // the consumer's batch
 	head int
+	more bool // next has not said yet that there is nothing left
 }
 
 // post adds t; false if the mailbox is closed or full.
@@ -60,7 +61,7 @@ func (m *mailbox) next() (task, bool) {
 	if m.head == len(m.out) {
 		m.swap()
 	}
-	if len(m.out) == 0 {
+	if m.more = len(m.out) > 0; !m.more {
 		return task{}, false
 	}
 	t := m.out[m.head]
@@ -81,8 +82,10 @@ func (m *mailbox) swap() {
 	m.head = 0
 }
 
-// waiting reports whether part of the batch is left.
-func (m *mailbox) waiting() bool { return m.head < len(m.out) }
+// waiting reports whether the consumer stopped before next said that there is
+// nothing left. It must then go on by itself: even if its batch is used up, what
+// has gathered since woke it before it stopped.
+func (m *mailbox) waiting() bool { return m.more }
 
 // close refuses every further post.
 func (m *mailbox) close() {
