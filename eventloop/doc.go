@@ -13,7 +13,7 @@
 // # One iteration
 //
 // A loop goes round like this. Each of steps 3, 4 and 5 is one turn per report:
-// it reads the clock once, and what it says is [Conn.Now] until the turn ends.
+// what the clock says as it begins is [Conn.Now] until the turn ends.
 //
 //  1. Ask the poller which descriptors have news: without waiting if the last
 //     round brought any, else until one has.
@@ -22,11 +22,12 @@
 //     leads to. Read and call Data until a read comes back short, or the conn
 //     has read its share (Config.ReadBytesPerTurn) and goes to the ready list.
 //     Call Turn if it asked for it. Flush its outbox with one write.
-//  4. The waker: run posted functions (at most 512). Serve the head of the
-//     ready list (at most 16 conns). Call Turn for every conn that asked for it.
-//     Flush every conn that was written to, once each.
-//  5. The alarm: call what is due in the timing wheel (at most 1024). Turns and
-//     flushes as in step 4.
+//  4. The waker: run posted functions (at most 512, or those of half a
+//     millisecond). Serve the head of the ready list (at most 16 conns, or half a
+//     millisecond). Call Turn for every conn that asked for it. Flush every conn
+//     that was written to, once each.
+//  5. The alarm: call what is due in the timing wheel (at most 1024, or half a
+//     millisecond). Turns and flushes as in step 4.
 //  6. After each turn: close the conns that ended in it and call Closed. Trigger
 //     the waker if a conn other than the one of step 3 was written to, or if
 //     anything is left to do. Set the alarm if the next timer is sooner.

@@ -9,12 +9,17 @@ import (
 	"github.com/gale-server/gale/eventloop/internal/kernel"
 )
 
-// What one turn may do of each kind, so that no kind starves another. What is
-// left is served in the next turn, after the poller was asked again.
+// What one turn may do of each kind, so that no kind starves another: as many,
+// and for as long, looking at the clock now and then. What is left is served in
+// the next turn, after the poller was asked again.
 const (
 	tasksPerTurn  = 512
 	readyPerTurn  = 16 // conns, each reading at most Config.ReadBytesPerTurn
 	timersPerTurn = 1024
+
+	// timePerTurn is what others do not notice, and time to gather output for many
+	// conns.
+	timePerTurn = 500 * time.Microsecond
 )
 
 // readBufferBytes is the size of a loop's read buffer: one system call takes
@@ -93,12 +98,24 @@ func (l *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
 	return l.newTimer(nil, d, fn)
 }
 
-// beginTurn reads the clock, the only place that does.
+// beginTurn reads the clock. All else goes by the time it found.
 func (l *Loop) beginTurn() {
 	l.Adopt()
 	l.now = l.kernel.Now()
 	l.elapsed = max(l.elapsed, l.now.Sub(l.base))
 	l.began.Store(int64(l.elapsed) | 1)
+}
+
+// late reports whether a turn has worked at one kind of things since the given
+// time for as long as it may, having done n of them. It looks at the clock after
+// 2, 4, 8, 16, 32, 48 and so on: what is slow shows early, and what is quick is
+// not slowed down.
+func (l *Loop) late(n int, since time.Time) bool {
+	const often = 16
+	if n < 2 || n%often != 0 && n&(n-1) != 0 {
+		return false
+	}
+	return l.kernel.Now().Sub(since) >= timePerTurn
 }
 
 // endTurn follows a turn of any kind.
@@ -140,7 +157,7 @@ func (l *Loop) onReady(fd int, r kernel.Readiness) {
 func (l *Loop) onWake() {
 	l.beginTurn()
 	l.woken.Store(false)
-	for range tasksPerTurn {
+	for n := 0; n < tasksPerTurn && !l.late(n, l.now); n++ {
 		t, ok := l.mailbox.next()
 		if !ok {
 			break
@@ -156,7 +173,7 @@ func (l *Loop) onWake() {
 func (l *Loop) onTimer() {
 	l.beginTurn()
 	l.armed = never
-	for range timersPerTurn {
+	for n := 0; n < timersPerTurn && !l.late(n, l.now); n++ {
 		due := l.wheel.pop(l.elapsed)
 		if due == nil {
 			break
@@ -194,14 +211,19 @@ func (l *Loop) run(t task) {
 
 // serveReady gives the conns at the head of the ready list their turn.
 func (l *Loop) serveReady() {
-	var batch [readyPerTurn]*socket
-	n := copy(batch[:], l.ready)
+	most := min(len(l.ready), readyPerTurn) // who comes back waits for the next turn
+	if most == 0 {
+		return
+	}
+	n := 0
+	for began := l.kernel.Now(); n < most && !l.late(n, began); n++ {
+		s := l.ready[n]
+		l.ready[n] = nil
+		s.serve()
+	}
 	rest := copy(l.ready, l.ready[n:])
 	clear(l.ready[rest:])
 	l.ready = l.ready[:rest]
-	for _, s := range batch[:n] {
-		s.serve()
-	}
 }
 
 // settle ends the turn for every touched conn: first all Turns, which may write

@@ -1,11 +1,80 @@
 package eventloop_test
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/gale-server/gale/eventloop"
 	"github.com/gale-server/gale/eventloop/looptest"
 )
+
+// What takes its time leaves the turn early, whatever kind it is of, so that the
+// poller is asked again; what is quick does not.
+func TestTimePerTurn(t *testing.T) {
+	const many = 1500
+	kinds := map[string]struct {
+		most  int // in one turn, of what is quick
+		begin func(l *looptest.Loop, work func())
+	}{
+		"tasks": {512, func(l *looptest.Loop, work func()) {
+			for range many {
+				l.EventLoop().Post(work)
+			}
+		}},
+		"timers": {1024, func(l *looptest.Loop, work func()) {
+			for range many {
+				l.EventLoop().AfterFunc(0, work)
+			}
+		}},
+		"conns": {16, func(l *looptest.Loop, work func()) {
+			var conns []*looptest.Conn
+			for range many {
+				c := l.Open(func(eventloop.Conn) eventloop.Protocol { return worker{work} })
+				c.PauseRead()
+				c.Feed("x")
+				conns = append(conns, c)
+			}
+			for _, c := range conns {
+				c.ResumeRead() // there is input: the conn goes to the ready list
+			}
+		}},
+	}
+	for _, test := range []struct {
+		takes time.Duration
+		most  int // in one turn, where the kind allows as many
+	}{
+		{time.Nanosecond, many},
+		{5 * time.Microsecond, 112},
+		{100 * time.Microsecond, 8},
+		{time.Second, 2},
+	} {
+		for name, kind := range kinds {
+			t.Run(fmt.Sprint(name, test.takes), func(t *testing.T) {
+				l := looptest.NewLoop(t, eventloop.Config{})
+				turns := make(map[time.Time]int)
+				done := 0
+				kind.begin(l, func() {
+					turns[l.EventLoop().Now()]++
+					l.Spend(test.takes)
+					done++
+				})
+				for l.Advance(10 * time.Millisecond); done < many; l.Advance(10 * time.Millisecond) {
+					if l.Now().After(looptest.Start.Add(2 * many * time.Second)) {
+						t.Fatalf("%d of %d were done", done, many)
+					}
+				}
+				most := 0
+				for _, n := range turns {
+					most = max(most, n)
+				}
+				if want := min(kind.most, test.most); most != want {
+					t.Errorf("a turn did %d, want %d", most, want)
+				}
+			})
+		}
+	}
+}
 
 // What is posted while a loop goes through a long batch is not forgotten when the
 // batch ends as a turn does.
@@ -23,3 +92,13 @@ func TestPostBehindFullTurns(t *testing.T) {
 		}
 	}
 }
+
+// worker works when there is input.
+type worker struct{ work func() }
+
+func (w worker) Data([]byte)  { w.work() }
+func (w worker) EOF()         {}
+func (w worker) Turn()        {}
+func (w worker) Drained()     {}
+func (w worker) Deadline()    {}
+func (w worker) Closed(error) {}
