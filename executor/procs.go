@@ -4,6 +4,8 @@ import (
 	"os"
 	"runtime"
 	"sync"
+
+	"github.com/gale-server/gale/executor/internal/priority"
 )
 
 // procs is what this package has added to GOMAXPROCS, over all executors.
@@ -67,9 +69,12 @@ func (c *Class) setRaised(n int) {
 	c.raised = n
 }
 
+// lowest is the highest nice value.
+const lowest = 19
+
 // lowerPriority makes the calling thread one of the lowest priority.
 func (c *Class) lowerPriority() {
-	if err := setLowestPriority(); err != nil {
+	if err := priority.Lower(0, lowest); err != nil {
 		c.exec.log.Warn("executor cannot lower the priority of a worker", "class", c.name, "error", err)
 	}
 }

@@ -128,7 +128,7 @@ func stallCommand() *cli.Command {
 			if err := checkDurations(w.warmup, w.duration); err != nil {
 				return err
 			}
-			err := w.configure(c, fmt.Sprintf("size=%d interval=%v duration=%v", w.size, w.interval, w.duration),
+			err := w.configure(c, fmt.Sprintf("size=%d interval=%v duration=%v GOGC=%d", w.size, w.interval, w.duration, contender.StallGOGC),
 				map[contender.Protocol]func() load.Dialogue{contender.BusyEcho: nil})
 			if err != nil {
 				return err

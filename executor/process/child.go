@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gale-server/gale/executor/internal/priority"
 	"github.com/gale-server/gale/executor/process/wire"
 )
 
@@ -176,7 +177,7 @@ func (c *child) greet() error {
 	config := &c.pool.config
 	var problems error
 	if config.Nice > 0 {
-		problems = setNice(c.pid, config.Nice)
+		problems = priority.LowerProcess(c.pid, config.Nice)
 	}
 	if err := errors.Join(problems, limitFiles(c.pid, config.MaxFiles)); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return err // else it is gone already, and why is found out below
@@ -234,7 +235,7 @@ func (c *child) accept(hello wire.WorkerHello) error {
 		}
 	}
 	if config.Nice > 0 { // again, for threads that were being made
-		_ = setNice(c.pid, config.Nice)
+		_ = priority.LowerProcess(c.pid, config.Nice)
 	}
 	if config.MaxMemoryBytes > 0 {
 		return limitMemory(c.pid, config.MaxMemoryBytes)

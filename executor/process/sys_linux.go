@@ -33,14 +33,6 @@ func waitExit(pid int) bool {
 // killGroup kills the group that pid leads.
 func killGroup(pid int) { _ = unix.Kill(-pid, unix.SIGKILL) }
 
-// setNice sets the niceness of every thread of the group.
-func setNice(pid, nice int) error {
-	if err := unix.Setpriority(unix.PRIO_PGRP, pid, nice); err != nil {
-		return fmt.Errorf("niceness: %w", err)
-	}
-	return nil
-}
-
 // limitFiles bounds the descriptors of pid, if files is not 0, and forbids core
 // dumps.
 func limitFiles(pid, files int) error {

@@ -23,8 +23,6 @@ func waitExit(int) bool { return false }
 
 func killGroup(pid int) { _ = unix.Kill(-pid, unix.SIGKILL) }
 
-func setNice(pid, nice int) error { return unix.Setpriority(unix.PRIO_PGRP, pid, nice) }
-
 func limitFiles(int, int) error { return nil }
 
 func limitMemory(int, int64) error { return nil }

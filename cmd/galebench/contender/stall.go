@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sync/atomic"
 
 	"github.com/gale-server/gale/asgi"
@@ -36,7 +37,14 @@ const pictureWidth, pictureHeight = 1500, 1000
 
 var smaller = images.Request{Width: 400, Height: 400}
 
-func startIdle(cfg Config) (net.Addr, error) { return startGale(cfg, asgi.HandlerFunc(handle)) }
+func startIdle(cfg Config) (net.Addr, error) {
+	debug.SetGCPercent(StallGOGC)
+	return startGale(cfg, asgi.HandlerFunc(handle))
+}
+
+// StallGOGC is the room that each server of the stall workload gives its garbage
+// collector, as gale's own program does.
+const StallGOGC = 400
 
 // startPlainGoroutines shows the disease: work beside the loops.
 func startPlainGoroutines(cfg Config) (net.Addr, error) {
@@ -87,7 +95,7 @@ func startBusy(cfg Config, work func(picture []byte) error) (net.Addr, error) {
 	if err != nil {
 		return nil, err
 	}
-	addr, err := startGale(cfg, asgi.HandlerFunc(handle))
+	addr, err := startIdle(cfg)
 	if err != nil {
 		return nil, err
 	}
