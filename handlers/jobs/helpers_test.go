@@ -144,6 +144,8 @@ func (s *shop) run(ctx context.Context, r *jobs.Request, verb, text string) (any
 		}
 	case "panic":
 		panic("a secret of the job")
+	case "panicpot":
+		panic(teapot{}) // an error that says whose fault it is, but a panic all the same
 	case "fail":
 		return nil, io.ErrUnexpectedEOF
 	case "teapot":

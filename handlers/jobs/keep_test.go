@@ -19,7 +19,7 @@ import (
 func TestExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShop(t, executor.ClassConfig{Name: "test", Workers: 4}, jobs.Config{KeepResults: time.Minute, JobTimeout: time.Hour})
-		first := s.ended(s.post("/jobs", "string").Location)
+		first := s.ended(s.post("/jobs?client=a", "string").Location)
 		held := s.post("/jobs", "hold")
 		time.Sleep(40 * time.Second)
 		second := s.ended(s.post("/jobs", "string").Location)
@@ -51,6 +51,9 @@ func TestExpiry(t *testing.T) {
 		time.Sleep(time.Hour)
 		if r := x.Response(); string(r.Body) != "held " {
 			t.Errorf("%d %s", r.Status, r.Body)
+		}
+		if n := s.service.Held(); n != "0 bytes of uploads, 0 of results, 0 jobs wait" {
+			t.Error(n)
 		}
 	})
 }
@@ -125,6 +128,8 @@ func TestMaxResultBytes(t *testing.T) {
 		t.Errorf("%d bytes were sent", len(r.Body))
 	}
 	slow.Deliver(&asgi.HTTPDisconnect{})
+	left := asgitest.New(t, hold{s.handler}, asgitest.HTTPScope("GET", s.ended(s.post("/jobs", echo(30)).Location).Result))
+	left.Deliver(&asgi.HTTPRequest{}, &asgi.HTTPDisconnect{})                   // in the middle
 	if st := s.ended(s.post("/jobs", echo(100)).Location); st.State != "done" { // all of the room is back
 		t.Errorf("%+v", st)
 	}

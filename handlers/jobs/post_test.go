@@ -105,6 +105,7 @@ func TestPostRefused(t *testing.T) {
 		{"/jobs", "fail", 500, "the job failed"},
 		{"/jobs", "unjson", 500, "the job failed"},
 		{"/jobs", "panic", 500, "the job failed"},
+		{"/jobs", "panicpot", 500, "the job failed"},
 		{"/jobs", "deadline", 504, "the job took too long"},
 		{"/jobs", "late", 504, "the job took too long"},
 		{"/jobs", "cancelled", 503, "the job was cancelled"},
@@ -137,4 +138,52 @@ func TestLengthIsAnnounced(t *testing.T) {
 	s := newShop(t, oneWorker, jobs.Config{MaxBodyBytes: 20})
 	x := asgitest.New(t, s.handler, asgitest.HTTPScope("POST", "/jobs", asgi.Header{Name: "content-length", Value: "21"}))
 	s.problem(x.Response(), 413, "the body is too large") // before the body
+}
+
+// broken is an exchange whose peer is gone, before the disconnect says so.
+type broken struct{ asgi.Exchange }
+
+func (broken) Send(asgi.SendEvent) error { return asgi.ErrDisconnected }
+
+// A job lives without its connection only if its client was told of it.
+func TestAcceptedInVain(t *testing.T) {
+	asgitest.CheckLeaks(t)
+	s := newShop(t, oneWorker, jobs.Config{})
+	h := asgi.HandlerFunc(func(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
+		return s.handler.Open(scope, broken{x})
+	})
+	asgitest.New(t, h, asgitest.HTTPScope("POST", "/jobs")).Deliver(&asgi.HTTPRequest{Body: []byte("hold")})
+	s.queue(0, 0)
+}
+
+// The body is what a job costs, unless Accept says otherwise.
+func TestCost(t *testing.T) {
+	s := newShop(t, oneWorker, jobs.Config{})
+	s.post("/jobs", "hold 12345")
+	if n := s.class.Stats().Bytes; n != 10 {
+		t.Errorf("it costs %d bytes", n)
+	}
+	close(s.open)
+}
+
+// Accept may break without harm to others.
+func TestAcceptPanics(t *testing.T) {
+	s := newShop(t, oneWorker, jobs.Config{})
+	x := s.request("POST", "/jobs", "explode")
+	if x.Err() == nil {
+		t.Error("the exchange goes on")
+	}
+	k := s.socket("/jobs/events")
+	s.post("/jobs", "hold")
+	s.begins("hold ")
+	k.Deliver(binary("hold"), binary("explode"))
+	if k.Err() == nil {
+		t.Error("the exchange goes on")
+	}
+	s.queue(1, 0)
+	close(s.open)
+	s.service.Close()
+	if n := s.service.Held(); n != "0 bytes of uploads, 0 of results, 0 jobs wait" {
+		t.Error(n)
+	}
 }

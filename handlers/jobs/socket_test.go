@@ -88,7 +88,14 @@ func TestSocketOfOneJob(t *testing.T) {
 	s.says(k, "job queued at 1", "job running 0%")
 	s.steps <- 10
 	s.says(k, "job queued at 1", "job running 0%", "job running 10%")
-	s.steps <- 10 // is no news
+	before := s.state(job.Location)
+	for range 3 { // the same again, or less, is no news
+		s.steps <- 10
+		s.steps <- 5
+	}
+	if st := s.state(job.Location); st != before {
+		t.Errorf("%+v after %+v", st, before)
+	}
 	s.steps <- 40
 	s.says(k, "job queued at 1", "job running 0%", "job running 10%", "job running 40%")
 	close(s.steps)
@@ -206,4 +213,37 @@ func TestSlowSocket(t *testing.T) {
 	if k.Paused() {
 		t.Error("it takes no more jobs")
 	}
+}
+
+// Nothing is said before the handshake, and nothing is lost by that.
+func TestSocketBeforeTheHandshake(t *testing.T) {
+	s := newShop(t, oneWorker, jobs.Config{})
+	job := s.post("/jobs", "step")
+	s.begins("step ")
+	k := asgitest.New(t, s.handler, asgitest.WebSocketScope(job.Location+"/events"))
+	s.steps <- 10
+	close(s.steps)
+	s.ended(job.Location)
+	k.Run()
+	k.Deliver(&asgi.WebSocketConnect{})
+	s.says(k, "job done", "close 1000")
+}
+
+// Sockets that name no client are clients of their own.
+func TestSocketsTakeTurns(t *testing.T) {
+	s := newShop(t, executor.ClassConfig{Name: "test", Workers: 1, ClientJobs: 1}, jobs.Config{})
+	s.post("/jobs", "hold")
+	s.begins("hold ")
+	for range 2 {
+		k := s.socket("/jobs/events")
+		k.Deliver(binary("hold"), binary("hold"))
+		var got []string
+		for _, m := range messages(t, k) {
+			got = append(got, strings.Fields(m)[0])
+		}
+		if fmt.Sprint(got) != "[accepted refused]" {
+			t.Errorf("got %q", got)
+		}
+	}
+	close(s.open)
 }

@@ -64,9 +64,7 @@ func (s *Service) openEvents(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 func (s *Service) followGroup(f *follower, client string) *problem {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := s.groupOf(client)
-	if !s.follow(f, nil, g) {
-		s.release(g)
+	if !s.follow(f, nil, s.groupOf(client)) {
 		return tooManyFollow
 	}
 	return nil

@@ -100,6 +100,9 @@ func TestStreamOfOneJob(t *testing.T) {
 	if r := s.do("GET", job.Location+"/events?last_event_id="+last, ""); r.Status != 204 {
 		t.Errorf("%d %s", r.Status, r.Body)
 	}
+	if n := s.service.Followers(job.ID); n != 0 {
+		t.Errorf("%d follow it", n)
+	}
 	x = s.poll(job.Location+"/events", asgi.Header{Name: "last-event-id", Value: "1"})
 	s.streams(x, retryPattern, last+" event done")
 }
@@ -121,6 +124,30 @@ func TestStreamOfAClient(t *testing.T) {
 	s.streams(x, retryPattern, "event running 0%", "event queued", "event cancelled", "event done")
 	x.Deliver(&asgi.HTTPDisconnect{})
 	s.post("/jobs?client=a", "string")
+}
+
+// What a peer that does not read has missed is the states in between.
+func TestSlowStream(t *testing.T) {
+	asgitest.CheckLeaks(t)
+	s := newShop(t, oneWorker, jobs.Config{})
+	job := s.post("/jobs", "step")
+	s.begins("step ")
+	x, left := s.poll(job.Location+"/events"), s.poll(job.Location+"/events")
+	s.streams(x, retryPattern, `\d+ event running 0%`)
+	x.Congest()
+	for percent := range 50 {
+		s.steps <- percent
+	}
+	left.Deliver(&asgi.HTTPDisconnect{})
+	if n := s.service.Followers(job.ID); n != 1 {
+		t.Errorf("%d follow it", n)
+	}
+	close(s.steps)
+	s.ended(job.Location)
+	x.Run()
+	s.streams(x, retryPattern, `\d+ event running 0%`)
+	x.Drain()
+	s.streams(x, retryPattern, `\d+ event running 0%`, `\d+ event done`)
 }
 
 func TestHeartbeatAndAge(t *testing.T) {
@@ -191,4 +218,6 @@ func TestDrain(t *testing.T) {
 	s.queue(0, 0)
 	s.problem(s.do("POST", "/jobs", "string"), 503, "the server is shutting down")
 	s.says(socket, "job running 0%", "drain", "job cancelled 503")
+	socket.Deliver(binary("string"))
+	s.says(socket, "job running 0%", "drain", "job cancelled 503", "refused #1 503")
 }
