@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 
 	"github.com/urfave/cli/v3"
@@ -35,24 +36,47 @@ const maxChatMessage = 64 << 10
 
 func demoCommand() *cli.Command {
 	f := newServeFlags("127.0.0.1:8080", "on")
+	where := setting[string]{
+		name:  "images",
+		usage: "work on pictures in this `PLACE`: class, the threads of an executor, or process, processes of their own",
+		value: picturesInClass,
+		parse: oneOf(picturesInClass, picturesInProcess),
+	}
 	return subcommand(&cli.Command{
-		Name:        "demo",
-		Usage:       "serve a chat to try in a browser",
-		Description: "Serves a chat with several rooms. Open the page in two windows, or on two devices\n(with --addr :8080), and let them talk. Stop with Ctrl-C.",
-		Flags:       f.flags(),
+		Name:  "demo",
+		Usage: "serve a chat and image jobs to try in a browser",
+		Description: "Serves a chat with several rooms, and a page that makes pictures smaller. Open the\n" +
+			"page in two windows, or on two devices (with --addr :8080), and let them talk; or\n" +
+			"saturate the machine with pictures and see what the chat feels of it. Stop with\n" +
+			"Ctrl-C.",
+		Flags: append(f.flags(), where.flag()),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			h, err := demoHandler()
+			logger, err := f.logger(c.Root().ErrWriter)
 			if err != nil {
 				return err
 			}
-			config := server.Config{Handler: h, WebSocket: websocket.Config{MaxMessageBytes: maxChatMessage}}
+			place, err := where.get()
+			if err != nil {
+				return err
+			}
+			h, err := demoHandler(place, logger)
+			if err != nil {
+				return err
+			}
+			config := server.Config{
+				Handler:   h,
+				Logger:    logger,
+				WebSocket: websocket.Config{MaxMessageBytes: maxChatMessage},
+				// Whoever leaves while a job is waited for is to be noticed.
+				HalfClose: server.HalfCloseDisconnects,
+			}
 			return f.serve(ctx, c, config, func(addr net.Addr) { printWelcome(c.Root().Writer, addr) })
 		},
 	})
 }
 
-// demoHandler is the whole demo: the page's files, and the chat.
-func demoHandler() (asgi.Handler, error) {
+// demoHandler is the whole demo: the files of the pages, the chat, and the jobs.
+func demoHandler(place string, logger *slog.Logger) (asgi.Handler, error) {
 	files, err := fs.Sub(page, "page")
 	if err != nil {
 		return nil, err
@@ -61,13 +85,27 @@ func demoHandler() (asgi.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	rooms, err := chat.New(chat.Config{Rooms: []string{"lobby", "gophers", "random"}})
+	rooms, err := chat.New(chat.Config{
+		Rooms:        []string{"lobby", "gophers", "random"},
+		MessageRate:  20, // the page of images pings ten times a second
+		MessageBurst: 80,
+	})
+	if err != nil {
+		return nil, err
+	}
+	pictures, err := newPictures(place, logger)
 	if err != nil {
 		return nil, err
 	}
 	mux := new(handlers.Mux)
 	mux.HTTP("/*", static)
+	mux.HTTP("/images", asgi.HandlerFunc(func(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
+		scope = scope.Copy()
+		scope.Path = scope.RootPath + "/images.html"
+		return static.Open(scope, x)
+	}))
 	mux.WebSocket("/chat", rooms)
+	pictures.mount(mux)
 	return mux, nil
 }
 
@@ -75,6 +113,7 @@ func demoHandler() (asgi.Handler, error) {
 func printWelcome(w io.Writer, addr net.Addr) {
 	here, elsewhere := urls(addr)
 	fmt.Fprintf(w, "\n  The gale chat is running.\n\n    Open  %s  in two browser windows.\n", here)
+	fmt.Fprintf(w, "    Image jobs, and what the chat feels of them, are at /images.\n")
 	if elsewhere != "" {
 		fmt.Fprintf(w, "    On other devices of your network:  %s\n", elsewhere)
 	}

@@ -46,6 +46,10 @@ func TestDemoServesThePage(t *testing.T) {
 	if csp := r.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
 		t.Errorf("the policy is %q", csp)
 	}
+	if r, body := get("/images"); r.StatusCode != 200 || !strings.Contains(body, "<title>gale images</title>") ||
+		r.Header.Get("Content-Security-Policy") == "" {
+		t.Errorf("/images: %s %v %.80q", r.Status, r.Header, body)
+	}
 	if r, _ := get("/app.js"); r.StatusCode != 200 || r.Header.Get("Content-Type") != "text/javascript; charset=utf-8" {
 		t.Errorf("/app.js: %s %v", r.Status, r.Header)
 	}
@@ -166,11 +170,14 @@ func TestLogFormat(t *testing.T) {
 }
 
 var (
-	reference = regexp.MustCompile(`(?:src|href|from)\s*=?\s*"([^"#]+)"`)
+	reference = regexp.MustCompile(`(?:src|href|from|new Worker)\s*[=(]?\s*"([^"#]+)"`)
 	outside   = regexp.MustCompile(`(?i)(https?:)?//[a-z0-9-]+\.[a-z]`)
 )
 
-// The page needs nothing but its own files, and has none too many.
+// pagesByPath are what links between the pages say.
+var pagesByPath = map[string]string{"./": "index.html", "images": "images.html"}
+
+// The pages need nothing but their own files, and have none too many.
 func TestPageIsWhole(t *testing.T) {
 	files, err := fs.Sub(page, "page")
 	if err != nil {
@@ -185,7 +192,11 @@ func TestPageIsWhole(t *testing.T) {
 		present[name] = true
 		content, err := fs.ReadFile(files, name)
 		for _, m := range reference.FindAllStringSubmatch(string(content), -1) {
-			needed[strings.TrimPrefix(m[1], "./")] = true
+			name, ok := pagesByPath[m[1]]
+			if !ok {
+				name = strings.TrimPrefix(m[1], "./")
+			}
+			needed[name] = true
 		}
 		text := strings.ReplaceAll(string(content), "http://www.w3.org/2000/svg", "")
 		if m := outside.FindString(text); m != "" {

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+
+	workers "github.com/gale-server/gale/executor/process"
 )
 
 // The exit codes.
@@ -23,6 +25,7 @@ const (
 const gogc = 400
 
 func main() {
+	workers.Main() // a process for pictures does not return
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gogc)
 	}

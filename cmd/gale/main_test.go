@@ -44,6 +44,8 @@ func TestUsageErrors(t *testing.T) {
 		{args: "demo --access-log maybe", says: `--access-log: "maybe" is none of on, off`},
 		{args: "demo --drain-timeout 10", says: `--drain-timeout: "10" is no time; write a number with its unit`},
 		{args: "demo --drain-timeout -1s", says: `--drain-timeout: "-1s" is no time`},
+		{args: "demo --images cloud", says: `--images: "cloud" is none of class, process`},
+		{args: "demo", env: "GALE_IMAGES=cloud", says: `GALE_IMAGES: "cloud" is none of class, process`},
 		{args: "demo", env: "GALE_DRAIN_TIMEOUT=soon", says: `GALE_DRAIN_TIMEOUT: "soon"`},
 		{args: "conform --form thread", says: `--form: "thread" is none of event, coroutine, serial, goroutine`},
 		{args: "demo", env: "GALE_ADDR=nowhere", says: `GALE_ADDR: "nowhere" is no address`},
@@ -67,7 +69,7 @@ func TestHelp(t *testing.T) {
 		"":               {"gale <command> [flags]", "demo", "conform", "version", "Begin with \"gale demo\""},
 		"--help":         {"gale <command> [flags]", "demo", "conform", "version"},
 		"help":           {"gale <command> [flags]"},
-		"help demo":      {"gale demo [flags]", "--addr HOST:PORT", "$GALE_ADDR", `"127.0.0.1:8080"`, "$GALE_LOG_LEVEL", "$GALE_LOG_FORMAT", "$GALE_ACCESS_LOG"},
+		"help demo":      {"gale demo [flags]", "--addr HOST:PORT", "$GALE_ADDR", `"127.0.0.1:8080"`, "$GALE_LOG_LEVEL", "$GALE_LOG_FORMAT", "$GALE_ACCESS_LOG", "$GALE_IMAGES"},
 		"demo -h":        {"gale demo [flags]"},
 		"conform --help": {`"127.0.0.1:9001"`, "--form FORM", "$GALE_FORM", "coroutine"},
 	} {

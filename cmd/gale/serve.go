@@ -103,12 +103,15 @@ func (f *serveFlags) logger(w io.Writer) (*slog.Logger, error) {
 	return slog.New(slog.NewTextHandler(w, options)), nil
 }
 
-// serve completes config from the flags and serves until a signal asks it to
-// stop; ready is told the address once connections are taken.
+// serve completes config from the flags, its Logger if it has none, and serves
+// until a signal asks it to stop; ready is told the address once connections are taken.
 func (f *serveFlags) serve(ctx context.Context, c *cli.Command, config server.Config, ready func(net.Addr)) error {
-	logger, err := f.logger(c.Root().ErrWriter)
-	if err != nil {
-		return err
+	logger := config.Logger
+	if logger == nil {
+		var err error
+		if logger, err = f.logger(c.Root().ErrWriter); err != nil {
+			return err
+		}
 	}
 	accessLog, err := f.accessLog.get()
 	if err != nil {
