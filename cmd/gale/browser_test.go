@@ -33,18 +33,34 @@ func TestBrowser(t *testing.T) {
 		return serve(t, "demo", "--addr", addr, "--drain-timeout", "2s")
 	}
 	p := demo("127.0.0.1:0")
-	run(t, "chat.mjs", p.url, func(line string) (answer string) {
+	run(t, "chat.mjs", p.url, restarts(t, &p, demo))
+}
+
+// TestBrowserImages has pictures worked on in Chromium, and the server restarted
+// meanwhile; .ci/browser/images.mjs says what must be seen.
+func TestBrowserImages(t *testing.T) {
+	run := browserScript(t)
+	demo := func(addr string) *process {
+		return serve(t, "demo", "--addr", addr, "--drain-timeout", "2s")
+	}
+	p := demo("127.0.0.1:0")
+	run(t, "images.mjs", p.url, restarts(t, &p, demo))
+}
+
+// restarts returns what restarts the demo when a script says so.
+func restarts(t *testing.T, p **process, demo func(addr string) *process) func(line string) (answer string) {
+	return func(line string) string {
 		if line != "restart" {
 			t.Errorf("the script said %q", line)
 			return ""
 		}
-		p.signal(syscall.SIGTERM)
-		if code := p.wait(); code != exitOK {
+		(*p).signal(syscall.SIGTERM)
+		if code := (*p).wait(); code != exitOK {
 			t.Errorf("the server ended with %d", code)
 		}
-		p = demo(strings.TrimPrefix(p.url, "http://"))
+		*p = demo(strings.TrimPrefix((*p).url, "http://"))
 		return "restarted"
-	})
+	}
 }
 
 // TestBrowserStream has a page's EventSource listen to a chi router on the event
