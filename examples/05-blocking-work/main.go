@@ -20,7 +20,6 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
-	"strconv"
 	"time"
 
 	"github.com/gale-server/gale/asgi"
@@ -57,12 +56,15 @@ func (p *people) event(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 		Run: func(ctx context.Context) (any, error) { return p.query(ctx, name) },
 	})
 	if err != nil {
-		respond(x, "", err)
+		x.End(err) // the server answers: with 503 and when to come back, if there is no room
 		return nil
 	}
 	future.Notify(x, func(found any, err error) {
-		text, _ := found.(string) // nil with an error
-		respond(x, text, err)
+		if err != nil {
+			x.End(err)
+			return
+		}
+		_ = handlers.Text(x, 200, found.(string)) // fails if the client has gone
 	}, nil)
 	return asgi.ReceiverFunc(func(ev asgi.ReceiveEvent) {
 		if _, gone := ev.(*asgi.HTTPDisconnect); gone {
@@ -73,55 +75,31 @@ func (p *people) event(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 
 // coroutine is in coroutine form. Run suspends it, as `await
 // loop.run_in_executor(...)` does in Python, and the loop goes on; ctx ends when
-// the client goes.
+// the client goes. The server answers an error here, too.
 func (p *people) coroutine(ctx context.Context, scope *asgi.Scope, receive asgi.Receive, send asgi.Send) error {
 	name := nameOf(scope)
-	start, body, err := response(executor.Run(ctx, p.class, func(ctx context.Context) (string, error) {
+	found, err := executor.Run(ctx, p.class, func(ctx context.Context) (string, error) {
 		return p.query(ctx, name)
-	}))
+	})
 	if err != nil {
-		return err // the server answers 500, unless the client has gone
-	}
-	if err := send(ctx, start); err != nil {
 		return err
 	}
-	return send(ctx, body)
+	if err := send(ctx, &asgi.HTTPResponseStart{Status: 200}); err != nil {
+		return err
+	}
+	return send(ctx, &asgi.HTTPResponseBody{Body: []byte(found)})
 }
 
 // serial is in event form, too, and simply blocks: asgi.Serial runs all of it on
 // the workers, one event of an exchange after the other.
 func (p *people) serial(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 	found, err := p.query(context.Background(), nameOf(scope))
-	respond(x, found, err)
-	return nil
-}
-
-// response answers with what was found; if there was no room for the query, with
-// when to come back.
-func response(found string, err error) (*asgi.HTTPResponseStart, *asgi.HTTPResponseBody, error) {
-	start := &asgi.HTTPResponseStart{Status: 200}
-	var full *executor.SaturatedError
-	switch {
-	case errors.As(err, &full):
-		found = "busy\n"
-		seconds := (full.RetryAfter + time.Second - 1) / time.Second
-		start.Status = full.HTTPStatus()
-		start.Headers = []asgi.Header{{Name: "retry-after", Value: strconv.Itoa(int(seconds))}}
-	case err != nil:
-		return nil, nil, err
-	}
-	return start, &asgi.HTTPResponseBody{Body: []byte(found)}, nil
-}
-
-func respond(x asgi.Exchange, found string, err error) {
-	start, body, err := response(found, err)
 	if err != nil {
 		x.End(err)
-		return
+		return nil
 	}
-	if x.Send(start) == nil { // else the client has gone
-		_ = x.Send(body)
-	}
+	_ = handlers.Text(x, 200, found)
+	return nil
 }
 
 func nameOf(scope *asgi.Scope) string {
