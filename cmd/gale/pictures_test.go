@@ -119,6 +119,9 @@ func testPictures(t *testing.T, place string) {
 			t.Errorf("%s: %s %dx%d, %v, as %s", name, format, got.Width, got.Height, err, r.Header.Get("Content-Type"))
 		}
 	}
+	if r, body := p.send("POST", "/images/jobs?saturate=1", good, "Prefer", "wait=30"); r.StatusCode != 200 || len(body) > 0 {
+		t.Errorf("saturating: %s with %d bytes, which nobody wants", r.Status, len(body))
+	}
 	http.DefaultClient.CloseIdleConnections()
 	p.signal(syscall.SIGTERM)
 	if code := p.wait(); code != exitOK {
