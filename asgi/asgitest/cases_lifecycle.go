@@ -147,18 +147,6 @@ var lifeCycleCases = []testCase{
 		},
 	},
 	{
-		name:   "http/93 raises what names its response",
-		clause: "decision: an error with HTTPStatus and HTTPHeaders, as of a saturated executor, is answered with them",
-		link:   "https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3",
-		run: func(s *session) {
-			s.serve(on("/", emptyRequest(), endStep{err: errBusy{}}), on("/ws", connected(), endStep{err: errBusy{}}))
-			s.dial().get("/").hasStatus(503).has("retry-after", "7")
-			w := s.dial()
-			w.write(handshake("/ws"))
-			w.response("GET").hasStatus(503).has("retry-after", "7")
-		},
-	},
-	{
 		name:   "http/92 drain is announced, not disguised",
 		clause: "decision: gale.drain in extensions; exchanges under way get the event and come to their end",
 		link:   specMain + "#extensions",
@@ -175,6 +163,18 @@ var lifeCycleCases = []testCase{
 			if err := <-stopped; err != nil {
 				s.tb.Errorf("the engine stops with: %v", err)
 			}
+		},
+	},
+	{
+		name:   "http/93 raises what names its response",
+		clause: "decision: an error with HTTPStatus and HTTPHeaders, as of a saturated executor, is answered with them",
+		link:   "https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3",
+		run: func(s *session) {
+			s.serve(on("/", emptyRequest(), endStep{err: errBusy{}}), on("/ws", connected(), endStep{err: errBusy{}}))
+			s.dial().get("/").hasStatus(503).has("retry-after", "7")
+			w := s.dial()
+			w.write(handshake("/ws"))
+			w.response("GET").hasStatus(503).has("retry-after", "7")
 		},
 	},
 }
