@@ -2,6 +2,7 @@ package asgi
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 )
@@ -10,8 +11,8 @@ import (
 // middleware written in coroutine form. The handler runs on the application's
 // goroutine; its Send suspends while the outbox is above its high watermark, so
 // that it never sees congestion or a Writable event. While it has paused, a
-// Drain event may wait behind data. The application returns when the handler has
-// ended or got its disconnect.
+// Drain event may wait behind data. Of its posts 65,536 may wait. The application
+// returns when the handler has ended or got its disconnect.
 //
 // A handler whose context is cancelled by such middleware gets its disconnect,
 // and the application returns the context's error.
@@ -149,11 +150,22 @@ func (a *adapted) End(err error) {
 	}
 }
 
-func (a *adapted) Post(fn func()) bool {
+func (a *adapted) Post(fn func()) bool { return a.post(fn, maxPosts) }
+
+// PostOwed is Post for what somebody waits for, and something else bounds.
+func (a *adapted) PostOwed(fn func()) bool { return a.post(fn, math.MaxInt) }
+
+// post has fn run unless limit functions wait.
+func (a *adapted) post(fn func(), limit int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.closed && a.outer != nil {
+	switch {
+	case a.closed && a.outer != nil && limit < math.MaxInt:
 		return a.outer.x.Post(fn)
+	case a.closed && a.outer != nil:
+		return postOwed(a.outer.x, fn)
+	case len(a.posted) >= limit:
+		return false
 	}
 	a.posted = append(a.posted, fn)
 	switch {
@@ -168,7 +180,7 @@ func (a *adapted) Post(fn func()) bool {
 
 func (a *adapted) AfterFunc(d time.Duration, fn func()) Timer {
 	post := func() {
-		a.Post(func() {
+		a.PostOwed(func() {
 			if !a.over() {
 				fn()
 			}

@@ -11,11 +11,13 @@ type inbox struct {
 
 	mu    sync.Mutex
 	items []item
-	bytes int
-	busy  bool // somebody takes until nothing is left; whoever puts need not care
-	full  bool // above the bounds
-	held  bool // by Pause: data stays where it is
-	shut  bool // the application does not receive yet, and its client waits for 100 (Continue)
+	bytes int32
+	posts int32 // functions among items
+	limit int32 // of posts that are not owed
+	busy  bool  // somebody takes until nothing is left; whoever puts need not care
+	full  bool  // above the bounds
+	held  bool  // by Pause: data stays where it is
+	shut  bool  // the application does not receive yet, and its client waits for 100 (Continue)
 }
 
 // item is an event or a function.
@@ -50,9 +52,25 @@ const keepItems = 2
 func (b *inbox) put(it item) (start bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.push(it)
+}
+
+// offer is put for a function, unless too many of them wait.
+func (b *inbox) offer(fn func()) (accepted, start bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.posts >= b.limit {
+		return false, false
+	}
+	return true, b.push(item{fn: fn})
+}
+
+func (b *inbox) push(it item) (start bool) {
 	b.items = append(b.items, it)
 	if it.ev != nil {
-		b.bytes += Size(it.ev)
+		b.bytes += int32(Size(it.ev))
+	} else {
+		b.posts++
 	}
 	if !b.full && (len(b.items) >= maxRelayEvents || b.bytes >= maxRelayBytes) {
 		b.full = true
@@ -104,7 +122,9 @@ func (b *inbox) take() (it item, ok bool) {
 
 func (b *inbox) remove(i int) {
 	if ev := b.items[i].ev; ev != nil {
-		b.bytes -= Size(ev)
+		b.bytes -= int32(Size(ev))
+	} else {
+		b.posts--
 	}
 	copy(b.items[1:i+1], b.items[:i])
 	b.items[0] = item{}

@@ -26,6 +26,20 @@ const (
 	maxRelayBytes  = 64 << 10
 )
 
+// maxPosts bounds the functions that may wait for code that runs off the loop, of
+// one exchange: 1.5 MiB of queue. Posters are expected to have their own, smaller
+// bounds.
+const maxPosts = 1 << 16
+
+// postLimit is maxPosts, or what the engine allows if that is less: it says so
+// with a method PostLimit.
+func postLimit(x Exchange) int {
+	if l, ok := x.(interface{ PostLimit() int }); ok {
+		return min(l.PostLimit(), maxPosts)
+	}
+	return maxPosts
+}
+
 // postOwed posts what the code that waits for it cannot do without, at most a
 // few functions for each exchange: an engine that bounds its posts takes them
 // all the same if it has a method PostOwed.

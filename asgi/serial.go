@@ -13,7 +13,8 @@ import (
 // The exchange the handler gets is safe for concurrent use. Its Send may block,
 // while the outbox is above its high watermark; what is wrong with an event
 // beyond its order is reported by a later Send, or as the exchange ends. Its
-// Post and AfterFunc run fn among the handler's events.
+// Post and AfterFunc run fn among the handler's events; 65,536 posts may wait, or
+// as many as the engine allows if that is less.
 //
 // When run refuses a task, the exchange ends with run's error. A handler that
 // was open gets its disconnect all the same, on a goroutine of its own.
@@ -21,7 +22,7 @@ func Serial(h Handler, run Runner) Handler {
 	return HandlerFunc(func(scope *Scope, x Exchange) Receiver {
 		s := &serial{run: run, scopeType: scope.Type}
 		s.relay.x, s.relay.order = x, NewOrder(scope.Type)
-		s.inbox.x = x
+		s.inbox.x, s.inbox.limit = x, int32(postLimit(x))
 		s.inbox.shutFor(scope)
 		s.deliver(item{fn: func() {
 			if !s.over() {
@@ -39,13 +40,18 @@ type serial struct {
 	inbox     inbox
 	run       Runner
 	scopeType ScopeType
-	receiver  Receiver // owned by the task
+	receiver  Receiver      // owned by the task
+	timers    *serialTimers // nil before the first
 }
 
 // Receive takes an event from the engine, on the loop.
 func (s *serial) Receive(ev ReceiveEvent) {
 	s.observe(ev)
-	s.deliver(item{ev: CloneReceive(ev)})
+	it := item{ev: CloneReceive(ev)}
+	if it.last() {
+		s.stopTimers()
+	}
+	s.deliver(it)
 }
 
 func (s *serial) deliver(it item) {
@@ -99,6 +105,22 @@ func (s *serial) handle(it item) {
 	}, func(err error) { s.end(err) })
 }
 
+// end is relay's, and that of the timers.
+func (s *serial) end(err error) bool {
+	s.stopTimers()
+	return s.relay.end(err)
+}
+
+func (s *serial) stopTimers() {
+	s.mu.Lock()
+	timers := s.timers
+	s.timers = endedTimers
+	s.mu.Unlock()
+	if timers != nil {
+		timers.end()
+	}
+}
+
 func (s *serial) over() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,16 +154,27 @@ func (s *serial) Adopt()        {}
 func (s *serial) Owned() bool   { return true }
 
 func (s *serial) Post(fn func()) bool {
+	accepted, start := s.inbox.offer(fn)
+	if start {
+		s.start()
+	}
+	return accepted
+}
+
+// PostOwed is Post for what somebody waits for, and something else bounds.
+func (s *serial) PostOwed(fn func()) bool {
 	s.deliver(item{fn: fn})
 	return true
 }
 
+func (s *serial) PostLimit() int { return int(s.inbox.limit) }
+
 func (s *serial) AfterFunc(d time.Duration, fn func()) Timer {
-	return time.AfterFunc(d, func() {
-		s.Post(func() {
-			if !s.over() {
-				fn()
-			}
-		})
-	})
+	s.mu.Lock()
+	if s.timers == nil {
+		s.timers = &serialTimers{pending: map[*serialTimer]struct{}{}}
+	}
+	timers := s.timers
+	s.mu.Unlock()
+	return timers.add(s.PostOwed, d, fn)
 }

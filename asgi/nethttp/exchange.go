@@ -56,6 +56,10 @@ func (x *exchange) PostOwed(fn func()) bool {
 	return true
 }
 
+// PostLimit is what the adapters of package asgi look for: they have mailboxes of
+// their own.
+func (x *exchange) PostLimit() int { return x.h.cfg.MailboxTasks }
+
 // check is the common beginning of Send: proceed is false when ev is to be
 // ignored.
 func (x *exchange) check(ev asgi.SendEvent) (proceed bool, err error) {
@@ -95,7 +99,7 @@ func (x *exchange) AfterFunc(d time.Duration, fn func()) asgi.Timer {
 	if x.over || x.ended {
 		return engine.Stopped
 	}
-	return x.timers.After(x.Post, d, fn)
+	return x.timers.After(x.PostOwed, d, fn)
 }
 
 func (x *exchange) stopTimers() { x.timers.Stop() }

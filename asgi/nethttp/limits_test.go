@@ -311,6 +311,21 @@ var defaultLimits = []struct {
 		})
 		return came
 	}, "true", "false"},
+	{"nethttp.Config.MailboxTasks", func(t *testing.T, over int) (came string) {
+		inBubble(t, answersAll, func(b *bubble) {
+			p := b.dial(true)
+			p.send(getText)
+			x := <-b.x
+			came = fmt.Sprint(onLoop(x, func() bool {
+				for range 1<<16 - 1 + over {
+					x.Post(func() {})
+				}
+				return x.Post(func() {})
+			}))
+			p.Close()
+		})
+		return came
+	}, "true", "false"},
 	{"nethttp.Config.WriteTimeout", func(t *testing.T, over int) (came string) {
 		inBubble(t, answersAll, func(b *bubble) {
 			p, _ := stalledPeer(b, 1)

@@ -39,18 +39,24 @@ func (l *loop) enter(fn func()) {
 // offer is post with a bound on what may wait; false if it has been reached.
 func (l *loop) offer(fn func(), bound int) bool {
 	l.mu.Lock()
-	full := len(l.posted) >= bound
-	l.mu.Unlock()
-	if !full { // others may post meanwhile: at most one each beyond the bound
-		l.post(fn)
+	defer l.mu.Unlock()
+	if len(l.posted) >= bound {
+		return false
 	}
-	return !full
+	if l.push(fn) {
+		go l.run() // ends when nothing is posted
+	}
+	return true
 }
 
 // put reports whether the caller must run the loop.
 func (l *loop) put(fn func()) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.push(fn)
+}
+
+func (l *loop) push(fn func()) bool {
 	l.posted = append(l.posted, fn)
 	start := !l.busy
 	l.busy = true

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"math"
 	"runtime/debug"
 
 	"github.com/gale-server/gale/asgi"
@@ -113,6 +114,15 @@ func deliver(x asgi.Exchange, r asgi.Receiver, ev asgi.ReceiveEvent) {
 		}
 	}()
 	r.Receive(ev)
+}
+
+// PostLimit is what the adapters of package asgi look for: they have mailboxes of
+// their own.
+func (x *exchange) PostLimit() int {
+	if n := x.c.w.srv.cfg.Loop.MailboxTasks; n > 0 {
+		return n
+	}
+	return math.MaxInt // or the loop's default, which is above theirs
 }
 
 // post implements Exchange.Post for x.

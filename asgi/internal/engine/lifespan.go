@@ -243,7 +243,7 @@ func (l *Lifespan) AfterFunc(d time.Duration, fn func()) asgi.Timer {
 	if l.ended {
 		return Stopped
 	}
-	return l.timers.After(l.Post, d, fn)
+	return l.timers.After(l.PostOwed, d, fn)
 }
 
 // Adopt makes the calling goroutine the loop's.
