@@ -19,6 +19,7 @@ import (
 func ApplicationOf(h Handler) Application {
 	return func(ctx context.Context, scope *Scope, receive Receive, send Send) error {
 		a := &adapted{ctx: ctx, next: send, outer: coroutineOf(ctx)}
+		a.thread, _ = ctx.Value(ownerKey{}).(*threaded)
 		defer a.close()
 		r := h.Open(scope, a)
 		if r == nil {
@@ -39,6 +40,8 @@ func ApplicationOf(h Handler) Application {
 			case ctx.Err() != nil:
 				if last := disconnectOf(scope.Type); last != nil {
 					r.Receive(last)
+				} else if r, ok := r.(abandoner); ok {
+					r.Abandon()
 				}
 				return err
 			}
@@ -51,6 +54,7 @@ type adapted struct {
 	ctx    context.Context
 	next   Send
 	outer  *coroutine // what the application runs on; nil for a goroutine
+	thread *threaded  // that goroutine, if it is of an exchange
 	paused bool
 	ended  bool
 	result error
@@ -191,6 +195,41 @@ func (a *adapted) AfterFunc(d time.Duration, fn func()) Timer {
 	}
 	return time.AfterFunc(d, post)
 }
+
+// Outlive implements keeper, by that of the exchange behind the application.
+func (a *adapted) Outlive(who interface{ Abandon() }) bool {
+	switch {
+	case a.outer != nil:
+		return outlive(a.outer.x, who)
+	case a.thread != nil:
+		late := lateAbandon{a, who}
+		kept := postOwed(a.thread.x, func() {
+			if !outlive(a.thread.x, late) {
+				late.Abandon()
+			}
+		})
+		return kept
+	}
+	return true
+}
+
+// Forget implements keeper.
+func (a *adapted) Forget(who interface{ Abandon() }) {
+	switch {
+	case a.outer != nil:
+		forget(a.outer.x, who)
+	case a.thread != nil:
+		postOwed(a.thread.x, func() { forget(a.thread.x, lateAbandon{a, who}) })
+	}
+}
+
+// lateAbandon abandons somebody where a's posts run, not on the loop.
+type lateAbandon struct {
+	a   *adapted
+	who abandoner
+}
+
+func (l lateAbandon) Abandon() { l.a.PostOwed(l.who.Abandon) }
 
 func (a *adapted) over() bool {
 	a.mu.Lock()

@@ -45,7 +45,8 @@ func ChainApplication(app Application, middleware ...ApplicationMiddleware) Appl
 // whose arguments it returns: what `await` does for a future. done may be called
 // from any goroutine, once; start itself runs on the caller's goroutine and must
 // not block. Await returns early, with its cause, when ctx is done; what done
-// delivers then is dropped.
+// delivers then is dropped. With [context.WithoutCancel] it outlives the
+// exchange, but not the loop: it returns an error when that stops.
 //
 // Where ctx does not come from [Coroutine], Await blocks the goroutine instead.
 func Await[T any](ctx context.Context, start func(done func(T, error))) (T, error) {
@@ -67,9 +68,9 @@ func Await[T any](ctx context.Context, start func(done func(T, error))) (T, erro
 		})
 	})
 	for !settled {
-		if ctx.Err() != nil {
+		if _, cause := c.over(ctx); cause != nil {
 			var zero T
-			return zero, c.fail(context.Cause(ctx))
+			return zero, c.fail(cause)
 		}
 		c.park(ctx, parkedAwait)
 	}
@@ -119,10 +120,10 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	})
 	defer timer.Stop()
 	for !elapsed {
-		switch {
-		case ctx.Err() != nil:
-			return c.fail(context.Cause(ctx))
-		case c.gone != nil:
+		if _, cause := c.over(ctx); cause != nil {
+			return c.fail(cause)
+		}
+		if c.gone != nil {
 			return c.fail(ErrDisconnected)
 		}
 		c.park(ctx, parkedAwait)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/asgitest"
 )
 
 func TestAwait(t *testing.T) {
@@ -83,6 +84,100 @@ func TestAwaitWithoutCancelOutlivesThePeer(t *testing.T) {
 			t.Errorf("await returned %d", got)
 		}
 	})
+}
+
+// What waits on a loop for ever does not outlive it, and can wait for nothing
+// more then. (A goroutine that waits is nobody's but the application's.)
+func TestAwaitWithoutCancelEndsWithTheLoop(t *testing.T) {
+	calls := map[string]func(c conversation, ctx context.Context) error{
+		"await": func(c conversation, ctx context.Context) error {
+			_, err := asgi.Await(ctx, func(func(int, error)) {})
+			return err
+		},
+		"await with a context of its own": func(c conversation, ctx context.Context) error {
+			ctx, cancel := context.WithTimeout(ctx, time.Hour)
+			defer cancel()
+			_, err := asgi.Await(ctx, func(func(int, error)) {})
+			return err
+		},
+	}
+	for name, call := range calls {
+		t.Run(name, func(t *testing.T) {
+			eachForm(t, func(t *testing.T, open func(asgi.Application) *probe) {
+				ended := make(chan [2]error, 1)
+				t.Cleanup(func() { // after the loop has stopped
+					select {
+					case errs := <-ended:
+						if errs[0] == nil || errs[1] == nil {
+							t.Errorf("the calls returned %v", errs)
+						}
+					case <-time.After(10 * time.Second):
+						t.Error("the application still waits")
+					}
+				})
+				waiting := make(chan struct{})
+				x := open(converse(t, func(c conversation) error {
+					c.accept()
+					ctx := context.WithoutCancel(c.ctx)
+					close(waiting)
+					first := call(c, ctx)
+					ended <- [2]error{first, call(c, ctx)}
+					return first
+				}))
+				x.Deliver(&asgi.WebSocketConnect{})
+				<-waiting
+				x.Deliver(&asgi.WebSocketDisconnect{})
+				if x.over.Load() {
+					t.Error("the application did not outlive its peer")
+				}
+			}, "goroutine", "goroutine under a coroutine")
+		})
+	}
+}
+
+// Who outlives its exchange, but not for ever, is forgotten.
+func TestOutlivingIsForgotten(t *testing.T) {
+	for _, f := range forms {
+		if f.name == "goroutine" || f.name == "goroutine under a coroutine" {
+			continue
+		}
+		t.Run(f.name, func(t *testing.T) {
+			asgitest.CheckGoroutines(t)
+			result := make(chan func(int, error), 1)
+			h := f.make(converse(t, func(c conversation) error {
+				c.accept()
+				_, err := asgi.Await(context.WithoutCancel(c.ctx), func(done func(int, error)) { result <- done })
+				return err
+			}))
+			k := &keeping{}
+			x := asgitest.New(t, asgi.HandlerFunc(func(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
+				k.Exchange = x.(*asgitest.Exchange)
+				return h.Open(scope, k)
+			}), asgitest.WebSocketScope("/"))
+			x.Deliver(&asgi.WebSocketConnect{})
+			done := <-result
+			x.Deliver(&asgi.WebSocketDisconnect{})
+			x.Wait("somebody to outlive the exchange", func() bool { return k.kept == 1 })
+			done(1, nil)
+			x.Wait("nobody to", func() bool { return k.kept == 0 })
+		})
+	}
+}
+
+// keeping counts who outlives an exchange.
+type keeping struct {
+	*asgitest.Exchange
+	kept int
+}
+
+func (k *keeping) Outlive(a interface{ Abandon() }) bool {
+	k.kept++
+	return k.Exchange.Outlive(a)
+}
+
+func (k *keeping) Forget(a interface{ Abandon() }) {
+	k.kept--
+	k.Exchange.Forget(a)
 }
 
 func TestSleep(t *testing.T) {

@@ -45,10 +45,12 @@ type coroutine struct {
 	err     error        // what the application returned
 
 	parks    uint32 // counts parks, so that a late wake-up finds its park over
-	futile   int32  // calls that failed at once, since the last park
 	burst    int32  // what was sent since the last park, as maxBurst counts
+	futile   int16  // calls that failed at once, since the last park
 	parked   parking
 	paused   bool // delivery stands still until the application receives
+	outlives bool // it goes on after the disconnect, and the engine knows
+	stopped  bool // the loop stops: nothing wakes the application any more
 	running  bool // the loop has switched to the application
 	finished bool
 }
@@ -109,13 +111,27 @@ func (c *coroutine) Receive(ev ReceiveEvent) {
 	}
 }
 
-// Abandon cancels an application that gets no disconnect, as its loop is about
-// to stop: a coroutine that is never resumed would stay for ever.
+// Abandon brings an application to its end whose loop is about to stop: one that
+// gets no disconnect, or goes on after it. A coroutine that is never resumed
+// would stay for ever. Engines look for this method.
 func (c *coroutine) Abandon() {
 	if !c.finished {
+		c.stopped = true
 		c.ctx.end(context.Canceled)
 		c.resume()
 	}
+}
+
+// over is why a call with ctx must not wait any longer: ctx's error, with its
+// cause, or that the loop stops, whatever ctx says.
+func (c *coroutine) over(ctx context.Context) (err, cause error) {
+	if err := ctx.Err(); err != nil {
+		return err, context.Cause(ctx)
+	}
+	if c.stopped {
+		return errLoopStopped, errLoopStopped
+	}
+	return nil, nil
 }
 
 func (c *coroutine) resumeReceive() {
@@ -145,6 +161,9 @@ func (c *coroutine) resume() {
 	}
 	if !alive {
 		c.finished = true
+		if c.outlives {
+			forget(c.x, c)
+		}
 		c.ctx.end(context.Canceled)
 		c.x.End(c.err)
 	}
@@ -194,6 +213,13 @@ func (c *coroutine) run(app Application, scope *Scope) {
 // park suspends the application until the loop resumes it. The caller looks
 // again at what it waits for: a wake-up promises nothing.
 func (c *coroutine) park(ctx context.Context, why parking) {
+	if c.gone != nil && !c.outlives {
+		c.outlives = true
+		c.stopped = !outlive(c.x, c)
+	}
+	if c.stopped {
+		return
+	}
 	c.parks++
 	if ctx != context.Context(&c.ctx) && ctx.Done() != nil {
 		turn := c.parks
@@ -220,7 +246,7 @@ func (c *coroutine) receive(ctx context.Context) (ReceiveEvent, error) {
 		if ev := c.take(); ev != nil {
 			return ev, nil
 		}
-		if err := ctx.Err(); err != nil {
+		if err, _ := c.over(ctx); err != nil {
 			return nil, c.fail(err)
 		}
 		if c.paused {
@@ -248,12 +274,12 @@ func (c *coroutine) send(ctx context.Context, ev SendEvent) error {
 	if !c.x.Owned() || !c.running {
 		return ErrForeignGoroutine
 	}
-	if c.burst > maxBurst && c.gone == nil {
+	if c.burst > maxBurst && c.gone == nil && !c.stopped {
 		postOwed(c.x, c.wake)
 		c.park(&c.ctx, parkedAwait)
 	}
 	for c.x.Congested() && c.gone == nil {
-		if err := ctx.Err(); err != nil {
+		if err, _ := c.over(ctx); err != nil {
 			return c.fail(err)
 		}
 		c.park(ctx, parkedSend)

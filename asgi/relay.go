@@ -40,6 +40,28 @@ func postLimit(x Exchange) int {
 	return maxPosts
 }
 
+// abandoner is code that waits on a loop, perhaps for ever.
+type abandoner interface{ Abandon() }
+
+// keeper is an exchange whose engine abandons, when the loop stops, who outlives
+// the exchange until it is forgotten. Outlive is false if the loop stops already.
+// Both belong to the loop.
+type keeper interface {
+	Outlive(a interface{ Abandon() }) bool
+	Forget(a interface{ Abandon() })
+}
+
+func outlive(x Exchange, a abandoner) bool {
+	k, ok := x.(keeper)
+	return !ok || k.Outlive(a)
+}
+
+func forget(x Exchange, a abandoner) {
+	if k, ok := x.(keeper); ok {
+		k.Forget(a)
+	}
+}
+
 // postOwed posts what the code that waits for it cannot do without, at most a
 // few functions for each exchange: an engine that bounds its posts takes them
 // all the same if it has a method PostOwed.

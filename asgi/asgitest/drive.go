@@ -257,6 +257,10 @@ func (x *Exchange) close() {
 		x.turn()
 	}
 	x.mailbox.Lock()
-	defer x.mailbox.Unlock()
 	x.mailbox.stopped = true
+	x.mailbox.Unlock()
+	for a := range x.outlives {
+		x.enter(a.Abandon)
+	}
+	x.turn()
 }

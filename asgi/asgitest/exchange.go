@@ -38,7 +38,8 @@ type Exchange struct {
 	result   error
 	inside   bool // a call of the application is under way
 
-	clock clock
+	clock    clock
+	outlives map[interface{ Abandon() }]struct{}
 
 	mailbox struct {
 		sync.Mutex
@@ -171,6 +172,28 @@ func (x *Exchange) AfterFunc(d time.Duration, fn func()) asgi.Timer {
 		return &timer{}
 	}
 	return x.clock.add(d, fn)
+}
+
+// Outlive is what engines offer to code that waits on the loop when the exchange
+// is over: it is abandoned as the loop stops. It is false if that has stopped.
+func (x *Exchange) Outlive(a interface{ Abandon() }) bool {
+	x.check("Outlive")
+	x.mailbox.Lock()
+	defer x.mailbox.Unlock()
+	if x.mailbox.stopped {
+		return false
+	}
+	if x.outlives == nil {
+		x.outlives = map[interface{ Abandon() }]struct{}{}
+	}
+	x.outlives[a] = struct{}{}
+	return true
+}
+
+// Forget ends Outlive.
+func (x *Exchange) Forget(a interface{ Abandon() }) {
+	x.check("Forget")
+	delete(x.outlives, a)
 }
 
 // Adopt implements [asgi.Exchange].

@@ -60,6 +60,25 @@ func (x *exchange) PostOwed(fn func()) bool {
 // their own.
 func (x *exchange) PostLimit() int { return x.h.cfg.MailboxTasks }
 
+// Outlive is what they look for, too: a goes on after the exchange, suspended
+// perhaps for ever, and has until Shutdown.
+func (x *exchange) Outlive(a interface{ Abandon() }) bool {
+	x.h.mu.Lock()
+	defer x.h.mu.Unlock()
+	if x.h.stopped {
+		return false
+	}
+	x.h.late[a] = x
+	return true
+}
+
+// Forget ends Outlive.
+func (x *exchange) Forget(a interface{ Abandon() }) {
+	x.h.mu.Lock()
+	defer x.h.mu.Unlock()
+	delete(x.h.late, a)
+}
+
 // check is the common beginning of Send: proceed is false when ev is to be
 // ignored.
 func (x *exchange) check(ev asgi.SendEvent) (proceed bool, err error) {

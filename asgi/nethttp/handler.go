@@ -34,6 +34,9 @@ type Handler struct {
 	open  map[*exchange]standing
 	drain *asgi.Drain   // not nil once the server is about to stop
 	moved chan struct{} // closed when an exchange moves on; made by await
+
+	late    map[interface{ Abandon() }]*exchange // who goes on after an exchange
+	stopped bool                                 // nobody does any more
 }
 
 // standing is where an exchange stands, to a drain.
@@ -51,7 +54,7 @@ func NewHandler(cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Handler{cfg: cfg, open: map[*exchange]standing{}}, nil
+	return &Handler{cfg: cfg, open: map[*exchange]standing{}, late: map[interface{ Abandon() }]*exchange{}}, nil
 }
 
 // ServeHTTP opens an exchange for the request, and returns when its response is
@@ -186,6 +189,16 @@ func (h *Handler) drainTime(ctx context.Context) (context.Context, context.Cance
 type drainer interface {
 	announceDrain(d *asgi.Drain)
 	abort()
+}
+
+// abandonLate has everybody who goes on after an exchange come to an end.
+func (h *Handler) abandonLate() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stopped = true
+	for a, x := range h.late {
+		x.post(a.Abandon)
+	}
 }
 
 // drop cuts off every exchange that is still there, and returns how many had

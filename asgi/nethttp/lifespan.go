@@ -40,8 +40,12 @@ func (h *Handler) Startup(ctx context.Context) error {
 
 // Shutdown tells the application that the last exchange is over and blocks
 // until it is done, for at most Config.LifespanTimeout. An error says what went
-// wrong with it. After a Startup that failed it does nothing.
+// wrong with it. After a Startup that failed there is nobody to tell.
+//
+// Then applications that still wait for something although their exchange is
+// over, as in an Await that heeds no disconnect, wait no longer.
 func (h *Handler) Shutdown(ctx context.Context) error {
+	defer h.abandonLate()
 	if h.life == nil {
 		return nil
 	}

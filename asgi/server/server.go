@@ -126,9 +126,12 @@ func (s *Server) Run(ctx context.Context) error {
 	return err
 }
 
-// stop stops the loops. What it drops is no news: after the drain there are at
+// stop stops the loops, after applications that wait on them. What it drops is no news: after the drain there are at
 // most conns left that were refused for Config.Loop.MaxConns.
 func (s *Server) stop() {
+	for i, w := range s.workers {
+		s.group.Loop(i).PostOwed(w.late.stop)
+	}
 	expired, cancel := context.WithCancel(context.Background())
 	cancel()
 	_ = s.group.Shutdown(expired)

@@ -20,6 +20,7 @@ type worker struct {
 	conns conn // head of a ring
 	count int
 	drain *asgi.Drain   // not nil once the server is about to stop
+	late  survivors     // applications that go on after their exchange
 	empty chan struct{} // closed when draining is done
 
 	head    http1.Head            // the head being parsed
