@@ -32,6 +32,7 @@ var layers = []struct {
 	{"executor/...", []string{"asgi", "executor/..."}},
 	{"handlers/images", nil},
 	{"handlers/...", []string{"asgi", "executor", "handlers/..."}},
+	{"examples/internal/...", []string{"asgi/asgitest"}}, // for tests
 	{"examples/...", []string{"asgi/...", "executor/...", "handlers/..."}},
 	{"cmd/internal/hostile", nil}, // clients
 	{"cmd/internal/victim", []string{"asgi"}},

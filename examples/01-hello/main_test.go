@@ -1,42 +1,16 @@
 package main
 
 import (
-	"context"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
 
-	"github.com/gale-server/gale/asgi/asgitest"
+	"github.com/gale-server/gale/examples/internal/exampletest"
 )
 
-// start runs the example until the test ends and returns its URL.
-func start(t *testing.T) string {
-	t.Helper()
-	asgitest.CheckLeaks(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	addrs, ended := make(chan net.Addr, 1), make(chan error, 1)
-	go func() { ended <- run(ctx, "127.0.0.1:0", func(addr net.Addr) { addrs <- addr }) }()
-	select {
-	case addr := <-addrs:
-		t.Cleanup(func() {
-			http.DefaultClient.CloseIdleConnections()
-			cancel()
-			if err := <-ended; err != nil {
-				t.Error(err)
-			}
-		})
-		return "http://" + addr.String()
-	case err := <-ended:
-		cancel()
-		t.Fatal(err)
-		return ""
-	}
-}
-
 func TestHello(t *testing.T) {
-	url := start(t)
+	url := "http://" + exampletest.Start(t, run)
 	for _, c := range []struct {
 		method, path, body string
 		status             int

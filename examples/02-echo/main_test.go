@@ -2,42 +2,17 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
 
-	"github.com/gale-server/gale/asgi/asgitest"
+	"github.com/gale-server/gale/examples/internal/exampletest"
 )
 
-// start runs the example until the test ends and returns its URL.
-func start(t *testing.T) string {
-	t.Helper()
-	asgitest.CheckLeaks(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	addrs, ended := make(chan net.Addr, 1), make(chan error, 1)
-	go func() { ended <- run(ctx, "127.0.0.1:0", func(addr net.Addr) { addrs <- addr }) }()
-	select {
-	case addr := <-addrs:
-		t.Cleanup(func() {
-			cancel()
-			if err := <-ended; err != nil {
-				t.Error(err)
-			}
-		})
-		return "ws://" + addr.String()
-	case err := <-ended:
-		cancel()
-		t.Fatal(err)
-		return ""
-	}
-}
-
 func TestEcho(t *testing.T) {
-	url := start(t)
+	url := "ws://" + exampletest.Start(t, run)
 	for _, path := range []string{"/event", "/coroutine"} {
 		conn, _, err := websocket.DefaultDialer.Dial(url+path, nil)
 		if err != nil {

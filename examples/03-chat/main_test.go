@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,32 +10,8 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"github.com/gale-server/gale/asgi/asgitest"
+	"github.com/gale-server/gale/examples/internal/exampletest"
 )
-
-// start runs the example until the test ends and returns its host and port.
-func start(t *testing.T) string {
-	t.Helper()
-	asgitest.CheckLeaks(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	addrs, ended := make(chan net.Addr, 1), make(chan error, 1)
-	go func() { ended <- run(ctx, "127.0.0.1:0", func(addr net.Addr) { addrs <- addr }) }()
-	select {
-	case addr := <-addrs:
-		t.Cleanup(func() {
-			http.DefaultClient.CloseIdleConnections()
-			cancel()
-			if err := <-ended; err != nil {
-				t.Error(err)
-			}
-		})
-		return addr.String()
-	case err := <-ended:
-		cancel()
-		t.Fatal(err)
-		return ""
-	}
-}
 
 func dial(t *testing.T, host string) *websocket.Conn {
 	t.Helper()
@@ -65,7 +39,7 @@ func hear(t *testing.T, conn *websocket.Conn, want string) {
 }
 
 func TestPage(t *testing.T) {
-	r, err := http.Get("http://" + start(t) + "/")
+	r, err := http.Get("http://" + exampletest.Start(t, run) + "/")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +51,7 @@ func TestPage(t *testing.T) {
 }
 
 func TestEverybodyHears(t *testing.T) {
-	host := start(t)
+	host := exampletest.Start(t, run)
 	var conns []*websocket.Conn
 	for i := range 5 {
 		conn := dial(t, host)
@@ -95,7 +69,7 @@ func TestEverybodyHears(t *testing.T) {
 }
 
 func TestTooLongIsRefused(t *testing.T) {
-	conn := dial(t, start(t))
+	conn := dial(t, exampletest.Start(t, run))
 	say(t, conn, strings.Repeat("x", 1000))
 	hear(t, conn, strings.Repeat("x", 1000))
 	say(t, conn, strings.Repeat("x", 1001))

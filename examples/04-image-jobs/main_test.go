@@ -2,43 +2,17 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"image"
 	"image/color"
 	"image/jpeg"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
 
-	"github.com/gale-server/gale/asgi/asgitest"
+	"github.com/gale-server/gale/examples/internal/exampletest"
 )
-
-// start runs the example until the test ends and returns its URL.
-func start(t *testing.T) string {
-	t.Helper()
-	asgitest.CheckLeaks(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	addrs, ended := make(chan net.Addr, 1), make(chan error, 1)
-	go func() { ended <- run(ctx, "127.0.0.1:0", func(addr net.Addr) { addrs <- addr }) }()
-	select {
-	case addr := <-addrs:
-		t.Cleanup(func() {
-			http.DefaultClient.CloseIdleConnections()
-			cancel()
-			if err := <-ended; err != nil {
-				t.Error(err)
-			}
-		})
-		return "http://" + addr.String()
-	case err := <-ended:
-		cancel()
-		t.Fatal(err)
-		return ""
-	}
-}
 
 // do sends a request and returns the answer with its whole body.
 func do(t *testing.T, method, url, prefer string, body []byte) (*http.Response, []byte) {
@@ -87,7 +61,7 @@ func checkPicture(t *testing.T, r *http.Response, body []byte, format string, wi
 }
 
 func TestWaiting(t *testing.T) {
-	url := start(t) + "/images"
+	url := "http://" + exampletest.Start(t, run) + "/images"
 	r, body := do(t, "POST", url+"?width=32", "wait=30", picture(t))
 	checkPicture(t, r, body, "jpeg", 32, 24)
 	r, body = do(t, "POST", url+"?width=32&rotate=90&format=png", "wait=30", picture(t))
@@ -95,7 +69,7 @@ func TestWaiting(t *testing.T) {
 }
 
 func TestComingBack(t *testing.T) {
-	url := start(t)
+	url := "http://" + exampletest.Start(t, run)
 	r, _ := do(t, "POST", url+"/images?width=20&height=20&fit=cover", "", picture(t))
 	location := url + r.Header.Get("Location")
 	if r.StatusCode != 202 || location == url {
@@ -117,7 +91,7 @@ func TestComingBack(t *testing.T) {
 }
 
 func TestBadPictures(t *testing.T) {
-	url := start(t) + "/images"
+	url := "http://" + exampletest.Start(t, run) + "/images"
 	good := picture(t)
 	for name, c := range map[string]struct {
 		query  string

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gale-server/gale/asgi/asgitest"
+	"github.com/gale-server/gale/examples/internal/exampletest"
 	"github.com/gale-server/gale/executor"
 )
 
@@ -41,25 +41,9 @@ func (g *gate) query(ctx context.Context, name string) (string, error) {
 // start runs the example until the test ends and returns its URL.
 func start(t *testing.T, query query, config executor.Config) string {
 	t.Helper()
-	asgitest.CheckLeaks(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	addrs, ended := make(chan net.Addr, 1), make(chan error, 1)
-	go func() { ended <- run(ctx, "127.0.0.1:0", query, config, func(addr net.Addr) { addrs <- addr }) }()
-	select {
-	case addr := <-addrs:
-		t.Cleanup(func() {
-			http.DefaultClient.CloseIdleConnections()
-			cancel()
-			if err := <-ended; err != nil {
-				t.Error(err)
-			}
-		})
-		return "http://" + addr.String()
-	case err := <-ended:
-		cancel()
-		t.Fatal(err)
-		return ""
-	}
+	return "http://" + exampletest.Start(t, func(ctx context.Context, addr string, ready func(net.Addr)) error {
+		return run(ctx, addr, query, config, ready)
+	})
 }
 
 type reply struct {
