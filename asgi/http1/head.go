@@ -1,7 +1,6 @@
 package http1
 
 import (
-	"slices"
 	"unsafe"
 
 	"github.com/gale-server/gale/asgi"
@@ -188,7 +187,10 @@ func (h *Head) Copy(dst []asgi.Header) (method, rawPath, query string, headers [
 	if hostless {
 		n++
 	}
-	headers = slices.Grow(dst, n)
+	headers = dst
+	if n > cap(dst)-len(dst) {
+		headers = append(make([]asgi.Header, 0, len(dst)+n), dst...)
+	}
 	if hostless {
 		headers = append(headers, asgi.Header{Name: "host", Value: authority})
 	}
