@@ -360,3 +360,30 @@ func TestApplicationAlone(t *testing.T) {
 		t.Errorf("lifespan: %v", err)
 	}
 }
+
+// A start that comes when the hints are long on their way is the application's
+// own, and none that net/http makes up.
+func TestEarlyHintsAlone(t *testing.T) {
+	exchanges := make(chan asgi.Exchange, 1)
+	addr := serve(t, nethttp.Config{Handler: newEvents(func(x asgi.Exchange, ev asgi.ReceiveEvent) {
+		if _, ok := ev.(*asgi.HTTPRequest); ok {
+			exchanges <- x
+		}
+	})})
+	_, r := dial(t, addr, get)
+	x := <-exchanges
+	hint := &asgi.HTTPEarlyHint{Links: []string{"</a.css>; rel=preload"}}
+	for _, step := range []struct {
+		send []asgi.SendEvent
+		want int
+	}{
+		{[]asgi.SendEvent{hint}, 103},
+		{[]asgi.SendEvent{hint}, 103},
+		{[]asgi.SendEvent{&asgi.HTTPResponseStart{Status: 404}, &asgi.HTTPResponseBody{}}, 404},
+	} {
+		x.Post(func() { send(t, x, step.send...) })
+		if res, err := http.ReadResponse(r, nil); err != nil || res.StatusCode != step.want {
+			t.Fatalf("got %v, %v, want %d", res, err, step.want)
+		}
+	}
+}

@@ -28,8 +28,8 @@ func (s *response) write(w http.ResponseWriter, drained func(), failed func(erro
 			}
 			if p.end != endNot {
 				closeFiles(pieces[i:])
-				if p.end == endCut && t.began {
-					_ = t.flush() // the peer gets what there is; net/http would make up a start
+				if p.end == endCut {
+					_ = t.flush() // the peer gets what there is
 				}
 				return p.end
 			}
@@ -156,7 +156,12 @@ func (t *writer) file(p *piece) error {
 	return err
 }
 
+// flush lets out what is written. Before the start that is nothing: net/http has
+// sent early hints at once, and would make up a start.
 func (t *writer) flush() error {
+	if !t.began {
+		return nil
+	}
 	t.extend()
 	if err := t.rc.Flush(); err != nil && !isUnsupported(err) {
 		return err
