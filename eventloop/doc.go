@@ -24,8 +24,8 @@
 //     Call Turn if it asked for it. Flush its outbox with one write.
 //  4. The waker: run posted functions (at most 512, or those of half a
 //     millisecond). Serve the head of the ready list (at most 16 conns, or half a
-//     millisecond). Call Turn for every conn that asked for it. Flush every conn
-//     that was written to, once each.
+//     millisecond). Call Turn for every conn that asked for it, as far as that
+//     takes half a millisecond. Flush every conn that was written to, once each.
 //  5. The alarm: call what is due in the timing wheel (at most 1024, or half a
 //     millisecond). Turns and flushes as in step 4.
 //  6. After each turn: close the conns that ended in it and call Closed. Trigger

@@ -226,16 +226,21 @@ func (l *Loop) serveReady() {
 	l.ready = l.ready[:rest]
 }
 
-// settle ends the turn for every touched conn: first all Turns, which may write
-// to any conn, then one flush each. Whoever was scheduled again in the meantime
-// stays for the next turn.
+// settle ends the turn for every touched conn: first all Turns for which there is
+// time, which may write to any conn, then one flush each. Whoever was scheduled
+// again in the meantime, or still is, stays for the next turn; those who had none
+// come first then.
 func (l *Loop) settle() {
-	for i, n := 0, len(l.touched); i < n; i++ {
-		l.touched[i].turn()
+	n := 0
+	if most := len(l.touched); most > 0 {
+		for began := l.kernel.Now(); n < most && !l.late(n, began); n++ {
+			l.touched[n].turn()
+		}
 	}
 	list := l.touched
 	l.touched = l.spare[:0]
-	for _, s := range list {
+	for i := range list {
+		s := list[(n+i)%len(list)]
 		s.clear(touched)
 		s.flush()
 		if s.has(scheduled) {

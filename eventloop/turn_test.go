@@ -2,6 +2,7 @@ package eventloop_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -37,6 +38,12 @@ func TestTimePerTurn(t *testing.T) {
 			}
 			for _, c := range conns {
 				c.ResumeRead() // there is input: the conn goes to the ready list
+			}
+		}},
+		"turns": {many, func(l *looptest.Loop, work func()) {
+			for range many {
+				c := l.Open(func(eventloop.Conn) eventloop.Protocol { return worker{work} })
+				defer c.Schedule()
 			}
 		}},
 	}
@@ -76,6 +83,34 @@ func TestTimePerTurn(t *testing.T) {
 	}
 }
 
+// Conns that want a Turn again and again share what time there is.
+func TestTurnsShareTheTime(t *testing.T) {
+	const many, rounds = 10, 5
+	l := looptest.NewLoop(t, eventloop.Config{})
+	var turns [many]int
+	var conns [many]*looptest.Conn
+	for i := range conns {
+		conns[i] = l.Open(func(eventloop.Conn) eventloop.Protocol {
+			return worker{func() {
+				turns[i]++
+				l.Spend(time.Millisecond)
+				if turns[i] < rounds {
+					conns[i].Schedule()
+				}
+				if slices.Max(turns[:]) > slices.Min(turns[:])+1 {
+					t.Errorf("turns so far: %v", turns)
+				}
+			}}
+		})
+	}
+	for _, c := range conns {
+		c.Schedule()
+	}
+	if l.Run(); slices.Min(turns[:]) != rounds {
+		t.Errorf("turns in the end: %v", turns)
+	}
+}
+
 // What is posted while a loop goes through a long batch is not forgotten when the
 // batch ends as a turn does.
 func TestPostBehindFullTurns(t *testing.T) {
@@ -98,7 +133,7 @@ type worker struct{ work func() }
 
 func (w worker) Data([]byte)  { w.work() }
 func (w worker) EOF()         {}
-func (w worker) Turn()        {}
+func (w worker) Turn()        { w.work() }
 func (w worker) Drained()     {}
 func (w worker) Deadline()    {}
 func (w worker) Closed(error) {}
