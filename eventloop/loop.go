@@ -19,7 +19,7 @@ const (
 
 	// timePerTurn is what others do not notice, and time to gather output for many
 	// conns.
-	timePerTurn = 500 * time.Microsecond
+	timePerTurn = 200 * time.Microsecond
 )
 
 // readBufferBytes is the size of a loop's read buffer: one system call takes
@@ -108,11 +108,11 @@ func (l *Loop) beginTurn() {
 
 // late reports whether a turn has worked at one kind of things since the given
 // time for as long as it may, having done n of them. It looks at the clock after
-// 2, 4, 8, 16, 32, 48 and so on: what is slow shows early, and what is quick is
+// 1, 2, 4, 8, 16, 32, 48 and so on: what is slow shows early, and what is quick is
 // not slowed down.
 func (l *Loop) late(n int, since time.Time) bool {
 	const often = 16
-	if n < 2 || n%often != 0 && n&(n-1) != 0 {
+	if n == 0 || n%often != 0 && n&(n-1) != 0 {
 		return false
 	}
 	return l.kernel.Now().Sub(since) >= timePerTurn

@@ -52,9 +52,9 @@ func TestTimePerTurn(t *testing.T) {
 		most  int // in one turn, where the kind allows as many
 	}{
 		{time.Nanosecond, many},
-		{5 * time.Microsecond, 112},
-		{100 * time.Microsecond, 8},
-		{time.Second, 2},
+		{5 * time.Microsecond, 48},
+		{100 * time.Microsecond, 2},
+		{time.Second, 1},
 	} {
 		for name, kind := range kinds {
 			t.Run(fmt.Sprint(name, test.takes), func(t *testing.T) {
