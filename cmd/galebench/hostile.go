@@ -20,13 +20,19 @@ import (
 )
 
 // hostileLoad measures how long an echo takes while hostile clients attack the
-// server; its contenders are the attacks, the first of them none.
+// server; its contenders are the attacks, the first of them none. In each round,
+// and for each attack, the same clients are measured twice: before it, and while
+// it goes on. The quotient is what they feel of it, and for no attack it is how
+// steady the machine is.
 //
 // The attackers are a process of their own, on the core of the load, and run
 // only when nothing else wants that core (SCHED_IDLE): their own use of the
 // processor is not what is measured. What they ask of the server is paced,
 // since a server with one core that is asked for more than a core does is late
-// for everybody, whoever asks.
+// for everybody, whoever asks; how much of its core it needed meanwhile is
+// reported. The four clients of an attack still ask for what no honest one does:
+// for 20,000 posts each in a quarter of a second, say, or for 1,001 responses in
+// one write.
 type hostileLoad struct {
 	stall
 	server string // the contender that is attacked
@@ -43,13 +49,13 @@ func hostileCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "hostile",
 		Usage: "latency of WebSocket echoes while hostile clients attack the server",
-		Flags: append(commonFlags(3, 50, names...),
+		Flags: append(commonFlags(5, 50, names...),
 			&cli.StringFlag{Name: "engine", Value: "loop", Usage: "engine of the server: loop or nethttp"},
 			&cli.IntFlag{Name: "size", Value: 125, Usage: "bytes of a message"},
 			&cli.DurationFlag{Name: "interval", Value: 20 * time.Millisecond, Usage: "period in which each client sends a message, late or not"},
 			&cli.DurationFlag{Name: "pace", Value: 5 * time.Millisecond, Usage: "pause of each attacking connection between two steps"},
-			&cli.DurationFlag{Name: "warmup", Value: 500 * time.Millisecond, Usage: "traffic and attack before each measurement"},
-			&cli.DurationFlag{Name: "duration", Value: 2 * time.Second, Usage: "length of each measurement"}),
+			&cli.DurationFlag{Name: "warmup", Value: 500 * time.Millisecond, Usage: "traffic, or attack, before each measurement"},
+			&cli.DurationFlag{Name: "duration", Value: 4 * time.Second, Usage: "length of each measurement; the default gives a p99 of 10,000 samples"}),
 		OnUsageError: onUsageError,
 		Action: func(_ context.Context, c *cli.Command) error {
 			w := &hostileLoad{pace: c.Duration("pace"), stall: stall{size: c.Int("size"), conns: c.Int("conns"),
@@ -107,6 +113,14 @@ func (w *hostileLoad) measure(c contender.Contender, _ int) (samples []sample, e
 		return nil, err
 	}
 	defer g.Close()
+	if _, err := g.Run(w.warmup); err != nil {
+		return nil, err
+	}
+	result, err := g.Run(w.duration)
+	if err != nil {
+		return nil, err
+	}
+	before := latencies(result)
 	if c.Name != noAttack {
 		stop, err := w.startAttack(c.Name, server.addr.String())
 		if err != nil {
@@ -117,12 +131,31 @@ func (w *hostileLoad) measure(c contender.Contender, _ int) (samples []sample, e
 	if _, err := g.Run(w.warmup); err != nil {
 		return nil, err
 	}
-	result, err := g.Run(w.duration)
+	began, err := server.cpu()
 	if err != nil {
 		return nil, err
 	}
-	ms := func(q float64) float64 { return float64(result.Latency.Quantile(q)) / float64(time.Millisecond) }
-	return []sample{{latency99, ms(0.99)}, {latency50, ms(0.5)}, {latencyMax, ms(1)}}, nil
+	if result, err = g.Run(w.duration); err != nil {
+		return nil, err
+	}
+	ended, err := server.cpu()
+	if err != nil {
+		return nil, err
+	}
+	meanwhile := latencies(result)
+	return []sample{
+		{latency99, meanwhile[0]}, {latency50, meanwhile[1]}, {latencyMax, meanwhile[2]},
+		{felt99, meanwhile[0] / before[0]}, {felt50, meanwhile[1] / before[1]},
+		{serverCPU, 100 * ended.since(began).total.Seconds() / result.Elapsed.Seconds()},
+	}, nil
+}
+
+// latencies are p99, p50 and the largest, in milliseconds.
+func latencies(r load.Result) (ms [3]float64) {
+	for i, q := range []float64{0.99, 0.5, 1} {
+		ms[i] = float64(r.Latency.Quantile(q)) / float64(time.Millisecond)
+	}
+	return ms
 }
 
 // startAttack starts this program again as the attackers. stop ends them, and

@@ -24,6 +24,8 @@ var (
 	latency99            = metric{"p99_ms", "ms"}
 	latency999           = metric{"p999_ms", "ms"}
 	latencyMax           = metric{"max_ms", "ms"}
+	felt50               = metric{"p50_to_before", "x"} // what the same clients had before the attack is 1
+	felt99               = metric{"p99_to_before", "x"}
 	jobsPerSecond        = metric{"jobs_per_second", "jobs/s"}
 	heapStackPerConn     = metric{"heap_stack_bytes_per_conn", "bytes"}
 	stackPerConn         = metric{"stack_bytes_per_conn", "bytes"} // the part of it that is stacks

@@ -45,8 +45,8 @@ func TestWorkloads(t *testing.T) {
 		{"echo --conns 3 --size 70000 --depth 4 " + quick, "raw,gale-event,gorilla,coder", 4 * 4},
 		{"http --conns 20 " + quick, galeForms + ",nethttp,fasthttp", 6 * 4},
 		{"http --conns 20 --pipeline 16 " + quick, galeForms + ",nethttp,fasthttp", 6 * 4},
-		{"hostile --conns 10 --pace 1ms " + quick, "idle,churn,deaf-echo,panics", 4 * 3},
-		{"hostile --conns 10 --engine nethttp " + quick, "idle,departures", 2 * 3},
+		{"hostile --conns 10 --pace 1ms " + quick, "idle,churn,deaf-echo,panics,posts,timers", 6 * 6},
+		{"hostile --conns 10 --engine nethttp " + quick, "idle,departures", 2 * 6},
 		{"idle --conns 200 --rounds 1", galeForms + ",nbio", 5 * 5},
 		{"stall --conns 10 --interval 5ms " + quick, "idle,plain-goroutines,cpu-class,process-class", 4 * 5},
 	} {

@@ -83,7 +83,7 @@ func (t *Target) panicMessage(ctx context.Context) error {
 const timersEach = 4000
 
 func timers(ctx context.Context, t *Target) error {
-	return t.ask(ctx, fmt.Sprintf("/timers?n=%d", timersEach*t.Times), func(body string) error {
+	return t.ask(ctx, fmt.Sprintf("/timers?n=%d&pace=%v", timersEach*t.Times, t.Pace), func(body string) error {
 		if body != "OK" {
 			return fmt.Errorf("the application says %.100q", body)
 		}
@@ -95,7 +95,7 @@ func timers(ctx context.Context, t *Target) error {
 const postsEach = 20000
 
 func posts(ctx context.Context, t *Target) error {
-	return t.ask(ctx, fmt.Sprintf("/posts?n=%d", postsEach*t.Times), func(body string) error {
+	return t.ask(ctx, fmt.Sprintf("/posts?n=%d&pace=%v", postsEach*t.Times, t.Pace), func(body string) error {
 		var accepted, refused, ran int
 		if _, err := fmt.Sscan(body, &accepted, &refused, &ran); err != nil {
 			return fmt.Errorf("the application says %.100q", body)

@@ -28,6 +28,10 @@
 //	          or have posted as many functions as ?n= says, and answers with the
 //	          numbers of what was accepted, of what was refused, and of what ran
 //
+// With ?pace= the last two pause for so long after every hundred timers, or posts
+// of a goroutine. Without, the application does to the loop, or to all cores, what
+// no server can prevent; with it, what is felt is the server's.
+//
 // # Concurrency and limits
 //
 // Everything may be run in parallel with everything else. Every wait ends after

@@ -141,13 +141,19 @@ func (e *exchange) large() {
 	}
 }
 
+// perPace is how much is done between two pauses of an application that is told
+// to pause.
+const perPace = 100
+
+// timers sets e.wish.n timers, half of which are stopped.
 func (e *exchange) timers() {
-	left := e.wish.n / 2
+	pairs := e.wish.n / 2
+	left := pairs
 	if left == 0 {
 		e.answer("OK")
 		return
 	}
-	for i := range e.wish.n / 2 {
+	set := func(i int) {
 		far := e.x.AfterFunc(time.Hour+time.Duration(i)*time.Second, func() { e.answer("a timer fired that was stopped") })
 		e.x.AfterFunc(time.Duration(i%100)*time.Millisecond, func() {
 			if left--; left == 0 {
@@ -156,6 +162,17 @@ func (e *exchange) timers() {
 		})
 		far.Stop()
 	}
+	var setFrom func(i int)
+	setFrom = func(i int) {
+		for ; i < pairs; i++ {
+			set(i)
+			if e.wish.pace > 0 && i%(perPace/2) == 0 {
+				e.x.AfterFunc(e.wish.pace, func() { setFrom(i + 1) })
+				return
+			}
+		}
+	}
+	setFrom(0)
 }
 
 // posters is how many goroutines post for one exchange.
@@ -166,11 +183,14 @@ func (e *exchange) posts() {
 	var all sync.WaitGroup
 	for range posters {
 		all.Go(func() { // ends when it has posted its share
-			for range e.wish.n / posters {
+			for i := range e.wish.n / posters {
 				if e.x.Post(func() { ran.Add(1) }) {
 					accepted.Add(1)
 				} else {
 					refused.Add(1)
+				}
+				if e.wish.pace > 0 && i%perPace == 0 {
+					time.Sleep(e.wish.pace)
 				}
 			}
 		})

@@ -22,6 +22,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gale-server/gale/asgi"
 )
@@ -72,10 +73,11 @@ func (v *Victim) Open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 
 // wish is what a client asks for.
 type wish struct {
-	action string // "/echo"
-	place  string // its own path and query
-	n      int    // of ?n=
-	at     string // of ?at=
+	action string        // "/echo"
+	place  string        // its own path and query
+	n      int           // of ?n=
+	pace   time.Duration // of ?pace=
+	at     string        // of ?at=
 }
 
 func wishOf(scope *asgi.Scope) wish {
@@ -83,6 +85,7 @@ func wishOf(scope *asgi.Scope) wish {
 	query, _ := url.ParseQuery(scope.QueryString)
 	w := wish{action: "/" + action, place: scope.Path, at: query.Get("at")}
 	w.n, _ = strconv.Atoi(query.Get("n"))
+	w.pace, _ = time.ParseDuration(query.Get("pace"))
 	if scope.QueryString != "" {
 		w.place += "?" + scope.QueryString
 	}
