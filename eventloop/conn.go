@@ -52,7 +52,9 @@ type Conn interface {
 	ResumeRead()
 
 	// Schedule has [Protocol.Turn] called once at the end of this turn, before
-	// the outbox is flushed. Idempotent; from within Turn it means the next turn.
+	// the outbox is flushed, or in a later one if there is no time left; what
+	// happens to the conn afterwards is told after it. Idempotent; from within
+	// Turn it means the next turn.
 	Schedule()
 
 	// SetDeadline has [Protocol.Deadline] called once, at t or up to 9 ms

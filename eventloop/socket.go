@@ -177,7 +177,9 @@ func (s *socket) call(c callback, p []byte) {
 	}
 }
 
-// turn makes the call that Schedule asked for.
+// turn makes the call that Schedule asked for. What the poller or the wheel
+// reports comes behind it, though it may be of a former turn that had no time
+// for it.
 func (s *socket) turn() {
 	if s.has(scheduled) {
 		s.clear(scheduled)
@@ -200,6 +202,7 @@ func (s *socket) await() { s.loop.wheel.file(&s.node, s.due()) }
 
 // expire sees to the instants that have come.
 func (s *socket) expire() {
+	s.turn()
 	now := s.loop.elapsed
 	if s.stall != 0 && s.stall <= now {
 		s.end(ErrWriteTimeout)

@@ -23,6 +23,7 @@ func (s *socket) ResumeRead() {
 
 // handle takes in one report of the poller.
 func (s *socket) handle(r kernel.Readiness) {
+	s.turn()
 	if r&kernel.Readable != 0 {
 		s.set(readable)
 	}
@@ -59,6 +60,7 @@ func (s *socket) noteHangup() {
 // serve is the turn of a conn that stood in the ready list.
 func (s *socket) serve() {
 	s.clear(queued)
+	s.turn()
 	s.drained()
 	s.read()
 }

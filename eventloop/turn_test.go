@@ -111,6 +111,54 @@ func TestTurnsShareTheTime(t *testing.T) {
 	}
 }
 
+// A conn whose Turn was put off gets nothing else before it: it may not be ready
+// for more input, or have answered what a deadline is about.
+func TestTurnComesFirst(t *testing.T) {
+	for name, happens := range map[string]func(c *looptest.Conn){
+		"data":     func(c *looptest.Conn) { c.Feed("x") },
+		"eof":      func(c *looptest.Conn) { c.HalfClose() },
+		"deadline": func(c *looptest.Conn) {},
+		"ready":    func(c *looptest.Conn) { c.ResumeRead() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := looptest.NewLoop(t, eventloop.Config{})
+			busy := l.Open(func(eventloop.Conn) eventloop.Protocol {
+				return worker{func() { l.Spend(50 * time.Millisecond) }}
+			})
+			r := &recorder{}
+			c := l.Open(func(eventloop.Conn) eventloop.Protocol { return r })
+			c.PauseRead()
+			if name == "ready" {
+				c.Feed("x")
+			} else {
+				c.ResumeRead()
+			}
+			l.EventLoop().Post(func() {
+				busy.Schedule()
+				c.Schedule()
+				c.SetDeadline(l.Now().Add(20 * time.Millisecond))
+				happens(c)
+			})
+			for range 10 {
+				l.Advance(50 * time.Millisecond)
+			}
+			if len(r.calls) < 2 || r.calls[0] != "turn" {
+				t.Errorf("calls: %v, want the turn first and another behind it", r.calls)
+			}
+		})
+	}
+}
+
+// recorder notes what is called.
+type recorder struct{ calls []string }
+
+func (r *recorder) Data([]byte)  { r.calls = append(r.calls, "data") }
+func (r *recorder) EOF()         { r.calls = append(r.calls, "eof") }
+func (r *recorder) Turn()        { r.calls = append(r.calls, "turn") }
+func (r *recorder) Drained()     { r.calls = append(r.calls, "drained") }
+func (r *recorder) Deadline()    { r.calls = append(r.calls, "deadline") }
+func (r *recorder) Closed(error) {}
+
 // What is posted while a loop goes through a long batch is not forgotten when the
 // batch ends as a turn does.
 func TestPostBehindFullTurns(t *testing.T) {
