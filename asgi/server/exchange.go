@@ -62,6 +62,9 @@ func (x *exchange) setPaused(paused bool) {
 func (x *exchange) Adopt()      { x.c.w.loop.Adopt() }
 func (x *exchange) Owned() bool { return x.c.w.loop.Owned() }
 
+// Loop is what asgi.LoopOf looks for.
+func (x *exchange) Loop() asgi.Loop { return x.c.w }
+
 // check is the common beginning of Send: proceed is false when ev is to be
 // ignored.
 func (x *exchange) check(ev asgi.SendEvent) (proceed bool, err error) {

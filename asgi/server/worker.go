@@ -32,6 +32,10 @@ type worker struct {
 	second  int64
 }
 
+// Post implements asgi.Loop. A panic of fn costs nobody a connection: it is nobody's
+// in particular.
+func (w *worker) Post(fn func()) bool { return w.loop.PostOwed(fn) }
+
 func newWorker(s *Server, loop *eventloop.Loop) *worker {
 	w := &worker{srv: s, loop: loop, high: s.cfg.Loop.HighWatermark, empty: make(chan struct{})}
 	w.conns.prev, w.conns.next = &w.conns, &w.conns

@@ -1,0 +1,332 @@
+package hub
+
+import (
+	"errors"
+	"hash/maphash"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gale-server/gale/asgi"
+)
+
+// Hub passes what is published in channels to those who subscribe.
+//
+// Safe for concurrent use.
+type Hub struct {
+	config Config
+	broker Broker
+	seed   maphash.Seed
+	topics [shards]topics
+	wide   topics // those of patterns
+	rates  rates  // of channels
+	stats  stats
+
+	mu     sync.Mutex
+	feeds  map[asgi.Loop]*feed
+	users  map[string]map[*Client]struct{}
+	last   uint64 // of clients' ids
+	born   string // what the ids of this process begin with
+	closed bool
+}
+
+const shards = 64
+
+// New returns a hub, or an error when the config makes no sense.
+func New(config Config) (*Hub, error) {
+	c, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if c.Broker == nil {
+		c.Broker = NewMemory(MemoryConfig{
+			Options:     func(channel string) Options { return optionsOf(c.Channels, channel) },
+			MaxChannels: c.MaxChannels,
+			Now:         c.Now,
+		})
+	}
+	h := &Hub{
+		config: c,
+		broker: c.Broker,
+		seed:   maphash.MakeSeed(),
+		feeds:  make(map[asgi.Loop]*feed),
+		users:  make(map[string]map[*Client]struct{}),
+		born:   newEpoch(),
+	}
+	if err := h.broker.Start((*events)(h)); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+var errClosed = &Error{Code: Draining, Text: "the server is about to stop"}
+
+// Close ends every client with Draining, and the broker. Nothing is published any
+// more.
+func (h *Hub) Close() error {
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		return nil
+	}
+	h.closed = true
+	feeds := make([]*feed, 0, len(h.feeds))
+	for _, f := range h.feeds {
+		feeds = append(feeds, f)
+	}
+	h.mu.Unlock()
+	for _, f := range feeds {
+		f.loop.Post(func() { f.closeClients(errClosed) })
+	}
+	return h.broker.Close()
+}
+
+// Options returns the options of a channel.
+func (h *Hub) Options(channel string) Options { return optionsOf(h.config.Channels, channel) }
+
+// Config returns what the hub was made with, with every default put in. Its map is
+// shared.
+func (h *Hub) Config() Config { return h.config }
+
+// Publish publishes in the server's name. It does not wait: done, which may be
+// nil, gets a result for each, before Publish returns or later, on any goroutine.
+// Each publication stands for itself; those of one channel keep their order.
+func (h *Hub) Publish(batch []Publication, done func([]Result)) {
+	results := make([]Result, len(batch))
+	fit := make([]Publication, 0, len(batch))
+	at := make([]int, 0, len(batch))
+	for i := range batch {
+		if err := h.check(&batch[i]); err != nil {
+			results[i].Err = err
+			continue
+		}
+		fit, at = append(fit, batch[i]), append(at, i)
+	}
+	finish := func(published []Result) {
+		for i, r := range published {
+			results[at[i]] = r
+			if r.Err == nil && !r.Duplicate {
+				h.stats.published.Add(1)
+			}
+		}
+		if done != nil {
+			done(results)
+		}
+	}
+	if len(fit) == 0 {
+		finish(nil)
+		return
+	}
+	h.broker.Publish(fit, finish)
+}
+
+// PublishOne publishes one message and waits for the broker; a [Memory] keeps
+// nobody waiting.
+func (h *Hub) PublishOne(p Publication) (Receipt, error) {
+	result := make(chan Result, 1)
+	h.Publish([]Publication{p}, func(r []Result) { result <- r[0] })
+	r := <-result
+	return r.Receipt, r.Err
+}
+
+func (h *Hub) check(p *Publication) error {
+	switch {
+	case !ValidChannel(p.Channel):
+		return errBadChannel
+	case len(p.Data) > h.config.MaxPublishBytes:
+		return &Error{Code: TooLarge, Text: "a message has at most " + strconv.Itoa(h.config.MaxPublishBytes) + " bytes"}
+	case p.TTL < 0:
+		return &Error{Code: BadRequest, Text: "the TTL is negative"}
+	}
+	return nil
+}
+
+var (
+	errBadChannel = &Error{Code: BadChannel, Text: "this is no name of a channel"}
+	errNotThere   = &Error{Code: NotThere, Text: "you have not subscribed to this channel"}
+)
+
+// History returns what a channel's history holds behind a place.
+func (h *Hub) History(channel string, after Position, limit Limit, done func(History, error)) {
+	if !ValidChannel(channel) {
+		done(History{}, errBadChannel)
+		return
+	}
+	h.broker.Read(channel, after, limit, done)
+}
+
+// Members returns at most limit of those who are present in a channel, and how
+// many there are.
+func (h *Hub) Members(channel string, limit int, done func(members []Member, total int, err error)) {
+	if !ValidChannel(channel) {
+		done(nil, 0, errBadChannel)
+		return
+	}
+	h.broker.Members(channel, limit, done)
+}
+
+// Forget drops a channel's history. Who comes back for it gets a gap.
+func (h *Hub) Forget(channel string) { h.broker.Forget(channel) }
+
+// Disconnect ends all clients of a user in this process, with a reason, and
+// returns how many there were.
+func (h *Hub) Disconnect(user string, reason *Error) int {
+	h.mu.Lock()
+	clients := make([]*Client, 0, len(h.users[user]))
+	for c := range h.users[user] {
+		clients = append(clients, c)
+	}
+	h.mu.Unlock()
+	for _, c := range clients {
+		c.feed.loop.Post(func() { c.expel(reason) })
+	}
+	return len(clients)
+}
+
+// Unsubscribe ends the subscriptions to a channel of all clients of a user in this
+// process.
+func (h *Hub) Unsubscribe(user, channel string, reason *Error) {
+	h.mu.Lock()
+	clients := make([]*Client, 0, len(h.users[user]))
+	for c := range h.users[user] {
+		clients = append(clients, c)
+	}
+	h.mu.Unlock()
+	for _, c := range clients {
+		c.feed.loop.Post(func() {
+			if s := c.find(channel); s != nil {
+				s.revoke(reason)
+			}
+		})
+	}
+}
+
+// Connect makes a client of an exchange. out is called on its loop, and so must
+// Connect and every method of the client be, until Close.
+func (h *Hub) Connect(x asgi.Exchange, who Identity, out Outlet) (*Client, error) {
+	loop := asgi.LoopOf(x)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.closed:
+		return nil, errClosed
+	case h.stats.clients.Load() >= int64(h.config.MaxClients):
+		return nil, &Error{Code: TooMany, Text: "as many clients are here as may be"}
+	case who.User != "" && len(h.users[who.User]) >= h.config.MaxClientsPerUser:
+		return nil, &Error{Code: TooMany, Text: "you have as many connections as you may"}
+	}
+	f := h.feeds[loop]
+	if f == nil {
+		f = newFeed(h, loop)
+		h.feeds[loop] = f
+	}
+	h.last++
+	c := &Client{hub: h, feed: f, who: who, out: out, number: h.last}
+	f.size++
+	h.stats.clients.Add(1)
+	if who.User != "" {
+		if h.users[who.User] == nil {
+			h.users[who.User] = make(map[*Client]struct{})
+		}
+		h.users[who.User][c] = struct{}{}
+	}
+	f.enter(c)
+	return c, nil
+}
+
+// disconnected forgets a client.
+func (h *Hub) disconnected(c *Client) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if user := c.who.User; user != "" {
+		delete(h.users[user], c)
+		if len(h.users[user]) == 0 {
+			delete(h.users, user)
+		}
+	}
+	h.stats.clients.Add(-1)
+	if c.feed.size--; c.feed.size == 0 {
+		delete(h.feeds, c.feed.loop)
+	}
+}
+
+// Stats are figures of now, and counts since the start.
+type Stats struct {
+	Clients       int
+	Subscriptions int
+	Channels      int // that the broker keeps
+	Published     uint64
+	Delivered     uint64 // messages that transports took
+	Recovered     uint64 // of these, those read from a history
+	Gaps          uint64 // that subscriptions were told
+	Slow          uint64 // times that a policy for slow subscribers acted
+	Backlogs      uint64 // times that a loop was so far behind that its clients had to read
+}
+
+type stats struct {
+	clients, subscriptions                                atomic.Int64
+	published, delivered, recovered, gaps, slow, backlogs atomic.Uint64
+}
+
+// Stats returns the figures.
+func (h *Hub) Stats() Stats {
+	s := &h.stats
+	return Stats{
+		Clients:       int(s.clients.Load()),
+		Subscriptions: int(s.subscriptions.Load()),
+		Channels:      h.broker.Channels(),
+		Published:     s.published.Load(),
+		Delivered:     s.delivered.Load(),
+		Recovered:     s.recovered.Load(),
+		Gaps:          s.gaps.Load(),
+		Slow:          s.slow.Load(),
+		Backlogs:      s.backlogs.Load(),
+	}
+}
+
+// events is the hub as its broker sees it.
+type events Hub
+
+func (e *events) Messages(channel string, batch []*Message) {
+	(*Hub)(e).tell(channel, func(l *local) { l.feed.message(l, batch) })
+}
+
+func (e *events) Presence(channel string, change PresenceChange) {
+	(*Hub)(e).tell(channel, func(l *local) { l.feed.presence(l, change) })
+}
+
+func (e *events) Lost(channel string) {
+	(*Hub)(e).tell(channel, func(l *local) { l.feed.lost(l) })
+}
+
+// tell calls fn for each loop with subscribers of a channel, or of a pattern that
+// it fits.
+func (h *Hub) tell(channel string, fn func(*local)) {
+	h.shard(channel).tell(channel, fn)
+	if h.wide.count.Load() == 0 {
+		return
+	}
+	for n := 0; n <= len(channel); n++ {
+		h.wide.tell(channel[:n]+"*", fn)
+	}
+}
+
+func (h *Hub) shard(channel string) *topics {
+	return &h.topics[maphash.String(h.seed, channel)%shards]
+}
+
+func (h *Hub) topicsOf(channel string) *topics {
+	if _, ok := prefixOf(channel); ok {
+		return &h.wide
+	}
+	return h.shard(channel)
+}
+
+// asError makes a *Error of what a broker says.
+func asError(err error) error {
+	var e *Error
+	if err == nil || errors.As(err, &e) {
+		return err
+	}
+	return &Error{Code: Unavailable, Text: "the messages cannot be reached"}
+}

@@ -1,0 +1,43 @@
+package hub
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Identity is who a client is, and what it may do.
+type Identity struct {
+	User    string          // "" for nobody in particular
+	Info    json.RawMessage // what others may know, with the member; nil for nothing
+	Expires time.Time       // when it must be renewed; zero: never
+	Grants  Grants
+}
+
+// Grants are the channels in which a client may do something: names, and
+// patterns with a "*" at the end.
+type Grants struct {
+	Subscribe []string
+	Publish   []string
+	Presence  []string
+}
+
+// Everything are the grants of a client that may do everything.
+var Everything = Grants{Subscribe: []string{"*"}, Publish: []string{"*"}, Presence: []string{"*"}}
+
+// allow is the default of Config.Allow. Whoever asks for a pattern must be granted
+// all it stands for.
+func (who *Identity) allow(what Action, channel string) error {
+	list := [...][]string{Subscribe: who.Grants.Subscribe, Publish: who.Grants.Publish, Presence: who.Grants.Presence}[what]
+	granted := slices.ContainsFunc(list, func(grant string) bool {
+		if prefix, ok := strings.CutSuffix(grant, "*"); ok {
+			return strings.HasPrefix(strings.TrimSuffix(channel, "*"), prefix)
+		}
+		return grant == channel
+	})
+	if !granted {
+		return &Error{Code: NotAllowed, Text: "you may not " + what.String() + " this channel"}
+	}
+	return nil
+}

@@ -1,0 +1,463 @@
+package hub
+
+import (
+	"container/heap"
+	"crypto/rand"
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// MemoryConfig holds what a Memory needs to know.
+type MemoryConfig struct {
+	// Options returns the options of a channel, of which those of the history
+	// count. Default: the zero Options for all. Every default must be put in.
+	Options func(channel string) Options
+
+	// MaxChannels bounds the channels that are kept. Zero is no bound.
+	MaxChannels int
+
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+}
+
+// Memory is the Broker of a single process. A channel is there as long as there
+// is something in its history, or somebody watches it or is present; without it
+// costs nothing. What is published and no history is to keep, and nobody
+// watches, has no place: its Receipt is zero.
+//
+// Safe for concurrent use.
+type Memory struct {
+	config MemoryConfig
+	events Events
+	seed   maphash.Seed
+	shards [shards]memoryShard
+	count  atomic.Int64
+	stop   chan struct{}
+	done   chan struct{}
+}
+
+// memoryShard is a part of the channels.
+type memoryShard struct {
+	mu     sync.Mutex
+	named  map[string]*log
+	due    dueLogs
+	closed bool
+}
+
+// log is a channel: its last messages, and who is present.
+type log struct {
+	name     string
+	epoch    string
+	top      uint64
+	messages []*Message // the last ones, oldest first
+	bytes    int
+	keys     map[string]Receipt // of messages
+	members  map[string]Member  // by client
+	watched  bool
+	keep     Options
+
+	at    time.Time // when due, if queued
+	index int       // in the shard's due; -1 if not queued
+}
+
+// NewMemory returns an empty Memory. Its Close must be called.
+func NewMemory(config MemoryConfig) *Memory {
+	if config.Options == nil {
+		standard := Options{}.withDefaults()
+		config.Options = func(string) Options { return standard }
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	m := &Memory{config: config, seed: maphash.MakeSeed(), stop: make(chan struct{}), done: make(chan struct{})}
+	for i := range m.shards {
+		m.shards[i].named = make(map[string]*log)
+	}
+	return m
+}
+
+// newEpoch returns a name for a life of something that no other life had.
+func newEpoch() string { return rand.Text()[:8] }
+
+// sweepEvery is how often what has become too old is looked for. Until then it
+// takes memory, but nobody gets it.
+const sweepEvery = time.Second
+
+// Start implements [Broker].
+func (m *Memory) Start(e Events) error {
+	m.events = e
+	go func() { // ends with Close
+		defer close(m.done)
+		tick := time.NewTicker(sweepEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				m.Sweep()
+			case <-m.stop:
+				return
+			}
+		}
+	}()
+	return nil
+}
+
+// Close implements [Broker].
+func (m *Memory) Close() error {
+	for i := range m.shards {
+		s := &m.shards[i]
+		s.mu.Lock()
+		s.closed = true
+		s.mu.Unlock()
+	}
+	select {
+	case <-m.stop:
+	default:
+		close(m.stop)
+	}
+	if m.events != nil {
+		<-m.done
+	}
+	return nil
+}
+
+func (m *Memory) shard(channel string) *memoryShard {
+	return &m.shards[maphash.String(m.seed, channel)%shards]
+}
+
+// Channels implements [Broker].
+func (m *Memory) Channels() int { return int(m.count.Load()) }
+
+// open returns a channel, made if need be. The caller holds the shard's lock.
+func (m *Memory) open(s *memoryShard, channel string) (*log, error) {
+	if l := s.named[channel]; l != nil {
+		return l, nil
+	}
+	if s.closed {
+		return nil, errClosed
+	}
+	if n := m.count.Add(1); m.config.MaxChannels > 0 && n > int64(m.config.MaxChannels) {
+		m.count.Add(-1)
+		return nil, &Error{Code: TooMany, Text: "there are as many channels as there may be", RetryAfter: time.Minute}
+	}
+	l := &log{name: channel, epoch: newEpoch(), keep: m.config.Options(channel), index: -1}
+	s.named[channel] = l
+	return l, nil
+}
+
+// settle drops a channel that nothing keeps. The caller holds the shard's lock.
+func (m *Memory) settle(s *memoryShard, l *log) {
+	if l.watched || len(l.messages) > 0 || len(l.members) > 0 {
+		return
+	}
+	if l.index >= 0 {
+		heap.Remove(&s.due, l.index)
+	}
+	delete(s.named, l.name)
+	m.count.Add(-1)
+}
+
+// Publish implements [Broker].
+func (m *Memory) Publish(batch []Publication, done func([]Result)) {
+	results := make([]Result, len(batch))
+	now := m.config.Now()
+	for i := range batch {
+		results[i] = m.publish(&batch[i], now)
+	}
+	done(results)
+}
+
+func (m *Memory) publish(p *Publication, now time.Time) Result {
+	s := m.shard(p.Channel)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.named[p.Channel]
+	if l == nil && m.config.Options(p.Channel).HistoryMessages < 0 {
+		if s.closed {
+			return Result{Err: errClosed}
+		}
+		// Nobody watches it by its name; perhaps by a pattern.
+		m.events.Messages(p.Channel, []*Message{{Publication: *p, Time: now}})
+		return Result{}
+	}
+	l, err := m.open(s, p.Channel)
+	if err != nil {
+		return Result{Err: err}
+	}
+	if s.closed {
+		return Result{Err: errClosed}
+	}
+	l.expire(now)
+	if r, again := l.keys[p.Key]; again && p.Key != "" {
+		r.Duplicate = true
+		return Result{Receipt: r}
+	}
+	l.top++
+	message := &Message{Publication: *p, Position: Position{Epoch: l.epoch, Offset: l.top}, Time: now}
+	l.add(message)
+	if len(l.messages) > 0 && l.index < 0 {
+		l.at = l.messages[0].Time.Add(l.keep.HistoryAge)
+		heap.Push(&s.due, l)
+	}
+	m.events.Messages(p.Channel, []*Message{message})
+	return Result{Receipt: Receipt{Position: message.Position}}
+}
+
+// add puts a message into the history, as far as there is one.
+func (l *log) add(m *Message) {
+	if l.keep.HistoryMessages < 0 {
+		return
+	}
+	if m.Key != "" {
+		if l.keys == nil {
+			l.keys = make(map[string]Receipt)
+		}
+		l.keys[m.Key] = Receipt{Position: m.Position}
+	}
+	l.messages = append(l.messages, m)
+	l.bytes += m.size()
+	for len(l.messages) > l.keep.HistoryMessages || l.bytes > l.keep.HistoryBytes {
+		l.drop()
+	}
+}
+
+// drop drops the oldest message.
+func (l *log) drop() {
+	m := l.messages[0]
+	l.messages[0] = nil
+	l.messages = l.messages[1:] // append moves what is left when it comes to the end
+	l.bytes -= m.size()
+	if m.Key != "" {
+		delete(l.keys, m.Key)
+	}
+	if len(l.messages) == 0 {
+		l.messages, l.keys = nil, nil
+	}
+}
+
+// expire drops what is too old.
+func (l *log) expire(now time.Time) {
+	for len(l.messages) > 0 && now.Sub(l.messages[0].Time) >= l.keep.HistoryAge {
+		l.drop()
+	}
+}
+
+// Sweep drops what is too old. It is done every second between Start and Close.
+func (m *Memory) Sweep() {
+	now := m.config.Now()
+	for i := range m.shards {
+		for m.sweep(&m.shards[i], now) {
+		}
+	}
+}
+
+// sweepAtOnce is how many channels are looked at while others wait.
+const sweepAtOnce = 256
+
+// sweep looks at channels that are due, and reports whether there are more.
+func (m *Memory) sweep(s *memoryShard, now time.Time) (more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for range sweepAtOnce {
+		if len(s.due) == 0 || s.due[0].at.After(now) {
+			return false
+		}
+		l := s.due[0]
+		l.expire(now)
+		if len(l.messages) > 0 {
+			l.at = l.messages[0].Time.Add(l.keep.HistoryAge)
+			heap.Fix(&s.due, 0)
+			continue
+		}
+		heap.Pop(&s.due)
+		m.settle(s, l)
+	}
+	return true
+}
+
+// Read implements [Broker].
+func (m *Memory) Read(channel string, after Position, limit Limit, done func(History, error)) {
+	s := m.shard(channel)
+	s.mu.Lock()
+	l := s.named[channel]
+	var h History
+	if l != nil {
+		l.expire(m.config.Now())
+		h = l.read(after, limit)
+	} else if after.Epoch != "" {
+		h.Missing = -1
+	}
+	s.mu.Unlock()
+	done(h, nil)
+}
+
+func (l *log) read(after Position, limit Limit) (h History) {
+	h.Top = Position{Epoch: l.epoch, Offset: l.top}
+	oldest := l.top - uint64(len(l.messages)) // the place before the first
+	start := oldest
+	switch {
+	case after.Epoch == l.epoch && after.Offset >= oldest && after.Offset <= l.top:
+		start = after.Offset
+	case after.Epoch == l.epoch && after.Offset < oldest:
+		h.Missing = int64(oldest - after.Offset)
+	case after.Epoch == l.epoch: // it cannot have seen what is not there
+		h.Missing = -1
+		start = l.top
+	case after.Epoch != "":
+		h.Missing = -1
+	case after.Offset < oldest:
+		h.Missing = int64(oldest)
+	}
+	messages := l.messages[start-oldest:]
+	if limit.Newest {
+		messages = newest(messages, limit)
+	} else {
+		messages = first(messages, limit)
+	}
+	if limit.Newest || limit.Messages == 0 {
+		skipped := l.top - uint64(len(messages)) - start
+		if h.Missing >= 0 {
+			h.Missing += int64(skipped)
+		}
+		start += skipped
+	}
+	h.Messages = append([]*Message(nil), messages...)
+	h.Start = Position{Epoch: l.epoch, Offset: start}
+	return h
+}
+
+// first returns the first messages within a limit.
+func first(messages []*Message, limit Limit) []*Message {
+	bytes := 0
+	for i, m := range messages {
+		bytes += len(m.Data)
+		if i == limit.Messages || limit.Bytes >= 0 && i > 0 && bytes > limit.Bytes {
+			return messages[:i]
+		}
+	}
+	return messages
+}
+
+// newest returns the last messages within a limit.
+func newest(messages []*Message, limit Limit) []*Message {
+	bytes := 0
+	for n := 0; n < len(messages); n++ {
+		bytes += len(messages[len(messages)-1-n].Data)
+		if n == limit.Messages || limit.Bytes >= 0 && n > 0 && bytes > limit.Bytes {
+			return messages[len(messages)-n:]
+		}
+	}
+	return messages
+}
+
+// Watch implements [Broker].
+func (m *Memory) Watch(channel string, done func(error)) {
+	if _, wide := prefixOf(channel); wide {
+		done(nil) // everything is told anyway
+		return
+	}
+	s := m.shard(channel)
+	s.mu.Lock()
+	l, err := m.open(s, channel)
+	if err == nil {
+		l.watched = true
+	}
+	s.mu.Unlock()
+	done(err)
+}
+
+// Unwatch implements [Broker].
+func (m *Memory) Unwatch(channel string) {
+	m.change(channel, func(l *log) { l.watched = false })
+}
+
+// change changes a channel that is there.
+func (m *Memory) change(channel string, fn func(*log)) {
+	s := m.shard(channel)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.named[channel]; l != nil {
+		fn(l)
+		m.settle(s, l)
+	}
+}
+
+// Enter implements [Broker].
+func (m *Memory) Enter(channel string, who Member) {
+	s := m.shard(channel)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l, err := m.open(s, channel)
+	if err != nil {
+		return // the broker is closed: whoever enters watches
+	}
+	if l.members == nil {
+		l.members = make(map[string]Member)
+	}
+	if _, there := l.members[who.Client]; !there {
+		l.members[who.Client] = who
+		m.events.Presence(channel, PresenceChange{Member: who})
+	}
+}
+
+// Leave implements [Broker].
+func (m *Memory) Leave(channel string, who Member) {
+	m.change(channel, func(l *log) {
+		if _, there := l.members[who.Client]; there {
+			delete(l.members, who.Client)
+			m.events.Presence(channel, PresenceChange{Member: who, Left: true})
+		}
+	})
+}
+
+// Members implements [Broker].
+func (m *Memory) Members(channel string, limit int, done func(members []Member, total int, err error)) {
+	var members []Member
+	total := 0
+	s := m.shard(channel)
+	s.mu.Lock()
+	if l := s.named[channel]; l != nil {
+		total = len(l.members)
+		for _, who := range l.members {
+			if len(members) == limit {
+				break
+			}
+			members = append(members, who)
+		}
+	}
+	s.mu.Unlock()
+	done(members, total, nil)
+}
+
+// Forget implements [Broker].
+func (m *Memory) Forget(channel string) {
+	m.change(channel, func(l *log) {
+		l.messages, l.keys, l.bytes = nil, nil, 0
+		l.epoch, l.top = newEpoch(), 0
+	})
+}
+
+// dueLogs are logs by when they are due, for package heap.
+type dueLogs []*log
+
+func (d dueLogs) Len() int           { return len(d) }
+func (d dueLogs) Less(i, j int) bool { return d[i].at.Before(d[j].at) }
+func (d dueLogs) Swap(i, j int) {
+	d[i], d[j] = d[j], d[i]
+	d[i].index, d[j].index = i, j
+}
+func (d *dueLogs) Push(x any) {
+	l := x.(*log)
+	l.index = len(*d)
+	*d = append(*d, l)
+}
+func (d *dueLogs) Pop() any {
+	old := *d
+	l := old[len(old)-1]
+	old[len(old)-1] = nil
+	*d = old[:len(old)-1]
+	l.index = -1
+	return l
+}

@@ -1,0 +1,125 @@
+package hub
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Position is a place in a channel: behind the message with this offset. The
+// offsets of an epoch count 1, 2, 3 and so on; another epoch is another count, of
+// a channel that was forgotten and began anew. The zero Position is before
+// everything.
+type Position struct {
+	Epoch  string
+	Offset uint64
+}
+
+// Publication is what is to be published.
+type Publication struct {
+	Channel string
+
+	// Data is the payload, any bytes. It must not be changed any more: it is
+	// kept and shared, not copied.
+	Data []byte
+
+	// Key makes a repetition harmless: of several publications of one channel
+	// with one Key, as long as the channel remembers it, the first counts, and
+	// the others get its Receipt. "" is no key.
+	Key string
+
+	// TTL bounds the life in the history, if it is less than the channel's. Zero
+	// is no bound of its own.
+	TTL time.Duration
+
+	// Tags are what subscriptions may filter by; not changed any more.
+	Tags map[string]string
+
+	// Publisher says who publishes: the user of a client, "" for the server.
+	Publisher string
+}
+
+// Receipt says where a publication has its place.
+type Receipt struct {
+	Position
+	Duplicate bool // it was there before: see Publication.Key
+}
+
+// Result is a Receipt, or why there is none.
+type Result struct {
+	Receipt
+	Err error
+}
+
+// Message is a publication with its place. It is shared by everybody who gets
+// it.
+//
+// Safe for concurrent use: immutable.
+type Message struct {
+	Publication
+	Position
+	Time time.Time // of the publication
+
+	encoded atomic.Pointer[encoding]
+}
+
+// Format is a way to put a message on a wire. Transports have one for each of
+// theirs, so that a message is encoded once, however many get it.
+//
+// Safe for concurrent use: immutable.
+type Format struct{ encode func(*Message) []byte }
+
+// NewFormat makes a format of a function that depends on nothing but the
+// message. What it returns is shared and must not be changed.
+func NewFormat(encode func(*Message) []byte) *Format { return &Format{encode} }
+
+// encoding is an entry of the list of what a message was encoded to.
+type encoding struct {
+	format *Format
+	bytes  []byte
+	next   *encoding
+}
+
+// Encoded returns m in a format, which is made at the first call. It must not be
+// changed.
+func (m *Message) Encoded(f *Format) []byte {
+	head := m.encoded.Load()
+	for e := head; e != nil; e = e.next {
+		if e.format == f {
+			return e.bytes
+		}
+	}
+	e := &encoding{format: f, bytes: f.encode(m), next: head}
+	m.encoded.CompareAndSwap(head, e) // who comes second has done the work for itself
+	return e.bytes
+}
+
+// expired reports whether the message's own life is over. It keeps its place.
+func (m *Message) expired(now time.Time) bool {
+	return m.TTL > 0 && now.Sub(m.Time) >= m.TTL
+}
+
+// size is what m counts for in bounds of bytes: the payload, and about as much as
+// everything around it.
+func (m *Message) size() int { return len(m.Data) + messageOverhead }
+
+const messageOverhead = 200
+
+// Gap says that messages of a channel are lost to a subscription.
+type Gap struct {
+	From    Position // the last place the subscription has seen
+	To      Position // where it goes on
+	Missing int64    // how many, of which a filter may have let none pass; -1 if nobody knows
+}
+
+// Member is a client that is present in a channel.
+type Member struct {
+	Client string // its id
+	User   string // "" for nobody in particular
+	Info   []byte // JSON, as the identity has it; nil for none
+}
+
+// PresenceChange says that a member has come or gone.
+type PresenceChange struct {
+	Member Member
+	Left   bool // it has gone, else come
+}

@@ -1,0 +1,156 @@
+package hub
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// topics are the channels, or the patterns, that somebody in this process
+// subscribes to.
+//
+// Safe for concurrent use.
+type topics struct {
+	count atomic.Int32 // of named, to be read without the lock
+	mu    sync.Mutex
+	named map[string]*topic
+}
+
+// topic is one of them. It is there as long as there are subscribers, or the
+// broker is asked something about it.
+type topic struct {
+	name        string
+	subscribers int
+	locals      []*local // of the loops that have some
+	watched     bool     // by the broker
+	asking      bool     // the broker is asked, one thing at a time
+	waiting     []func(error)
+}
+
+// local is a topic on one loop.
+type local struct {
+	topic *topic
+	feed  *feed
+	users int // subscribers, counted under the lock of the topics
+
+	// Loop-owned.
+	subs []*Subscription
+	next int // subs before it have had what is being handed out
+
+	// Guarded by the lock of the feed.
+	batch   []*Message
+	changes []PresenceChange
+	behind  bool // messages were dropped: whoever wants them must read
+	listed  bool // among those of the feed that something waits for
+}
+
+// tell calls fn for each loop with subscribers of a name.
+func (t *topics) tell(name string, fn func(*local)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if topic := t.named[name]; topic != nil {
+		for _, l := range topic.locals {
+			fn(l)
+		}
+	}
+}
+
+// add counts a subscriber on a feed, unless there are most already; zero is no
+// bound.
+func (t *topics) add(name string, f *feed, most int) (*local, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	to := t.named[name]
+	if to == nil {
+		to = &topic{name: name}
+		if t.named == nil {
+			t.named = make(map[string]*topic)
+		}
+		t.named[name] = to
+		t.count.Add(1)
+	}
+	if most > 0 && to.subscribers >= most {
+		return nil, &Error{Code: TooMany, Text: "the channel has as many subscribers as it may"}
+	}
+	to.subscribers++
+	i := slices.IndexFunc(to.locals, func(l *local) bool { return l.feed == f })
+	if i < 0 {
+		i = len(to.locals)
+		to.locals = append(to.locals, &local{topic: to, feed: f})
+	}
+	to.locals[i].users++
+	return to.locals[i], nil
+}
+
+// remove takes a subscriber back.
+func (t *topics) remove(l *local) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l.topic.subscribers--
+	if l.users--; l.users == 0 {
+		i := slices.Index(l.topic.locals, l)
+		l.topic.locals = slices.Delete(l.topic.locals, i, i+1)
+	}
+}
+
+// watch calls done as soon as the broker watches the topic.
+func (t *topics) watch(b Broker, to *topic, done func(error)) {
+	t.mu.Lock()
+	if to.watched && !to.asking {
+		t.mu.Unlock()
+		done(nil)
+		return
+	}
+	to.waiting = append(to.waiting, done)
+	t.mu.Unlock()
+	t.settle(b, to)
+}
+
+// settle has the broker watch a topic that has subscribers, and no other.
+func (t *topics) settle(b Broker, to *topic) {
+	for {
+		t.mu.Lock()
+		if to.asking {
+			t.mu.Unlock()
+			return // whoever asks goes on
+		}
+		wanted := to.subscribers > 0
+		if wanted == to.watched {
+			if !wanted && t.named[to.name] == to {
+				delete(t.named, to.name)
+				t.count.Add(-1)
+			}
+			t.mu.Unlock()
+			return
+		}
+		if !wanted {
+			to.watched = false
+			to.asking = true
+			t.mu.Unlock()
+			b.Unwatch(to.name)
+			t.mu.Lock()
+			to.asking = false
+			t.mu.Unlock()
+			continue
+		}
+		to.asking = true
+		t.mu.Unlock()
+		b.Watch(to.name, func(err error) { t.watching(b, to, err) })
+		return
+	}
+}
+
+// watching follows a Watch.
+func (t *topics) watching(b Broker, to *topic, err error) {
+	t.mu.Lock()
+	to.asking, to.watched = false, err == nil
+	waiting := to.waiting
+	to.waiting = nil
+	t.mu.Unlock()
+	for _, done := range waiting {
+		done(err)
+	}
+	if err == nil {
+		t.settle(b, to)
+	}
+}
