@@ -116,11 +116,11 @@ func (w *hostileLoad) measure(c contender.Contender, _ int) (samples []sample, e
 	if _, err := g.Run(w.warmup); err != nil {
 		return nil, err
 	}
-	result, err := g.Run(w.duration)
+	result, err := runCalm(g, w.duration)
 	if err != nil {
 		return nil, err
 	}
-	before := latencies(result)
+	before := latencies(result.latency)
 	if c.Name != noAttack {
 		stop, err := w.startAttack(c.Name, server.addr.String())
 		if err != nil {
@@ -135,25 +135,25 @@ func (w *hostileLoad) measure(c contender.Contender, _ int) (samples []sample, e
 	if err != nil {
 		return nil, err
 	}
-	if result, err = g.Run(w.duration); err != nil {
+	if result, err = runCalm(g, w.duration); err != nil {
 		return nil, err
 	}
 	ended, err := server.cpu()
 	if err != nil {
 		return nil, err
 	}
-	meanwhile := latencies(result)
+	meanwhile := latencies(result.latency)
 	return []sample{
 		{latency99, meanwhile[0]}, {latency50, meanwhile[1]}, {latencyMax, meanwhile[2]},
 		{felt99, meanwhile[0] / before[0]}, {felt50, meanwhile[1] / before[1]},
-		{serverCPU, 100 * ended.since(began).total.Seconds() / result.Elapsed.Seconds()},
+		{serverCPU, 100 * ended.since(began).total.Seconds() / result.elapsed.Seconds()},
 	}, nil
 }
 
 // latencies are p99, p50 and the largest, in milliseconds.
-func latencies(r load.Result) (ms [3]float64) {
+func latencies(h *load.Histogram) (ms [3]float64) {
 	for i, q := range []float64{0.99, 0.5, 1} {
-		ms[i] = float64(r.Latency.Quantile(q)) / float64(time.Millisecond)
+		ms[i] = float64(h.Quantile(q)) / float64(time.Millisecond)
 	}
 	return ms
 }

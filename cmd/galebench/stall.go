@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/gale-server/gale/cmd/galebench/contender"
@@ -42,7 +41,7 @@ func (w *stall) measure(c contender.Contender, round int) ([]sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	result, err := g.Run(w.duration)
+	result, err := runCalm(g, w.duration)
 	if err != nil {
 		return nil, err
 	}
@@ -53,15 +52,12 @@ func (w *stall) measure(c contender.Contender, round int) ([]sample, error) {
 	if _, err := server.ask("profile"); err != nil {
 		return nil, err
 	}
-	if result.Messages == 0 {
-		return nil, fmt.Errorf("no reply within %v", w.duration+load.Patience)
-	}
-	ms := func(q float64) float64 { return float64(result.Latency.Quantile(q)) / float64(time.Millisecond) }
+	ms := func(q float64) float64 { return float64(result.latency.Quantile(q)) / float64(time.Millisecond) }
 	return []sample{
 		{latency99, ms(0.99)},
 		{latency50, ms(0.5)},
 		{latency999, ms(0.999)},
 		{latencyMax, ms(1)},
-		{jobsPerSecond, float64(after.Jobs-before.Jobs) / result.Elapsed.Seconds()},
+		{jobsPerSecond, float64(after.Jobs-before.Jobs) / result.elapsed.Seconds()},
 	}, nil
 }

@@ -44,6 +44,14 @@ func (h *Histogram) Record(d time.Duration) {
 	h.total++
 }
 
+// Add counts what other has counted, too.
+func (h *Histogram) Add(other *Histogram) {
+	for i, n := range other.counts {
+		h.counts[i] += n
+	}
+	h.total += other.total
+}
+
 // Reset forgets everything.
 func (h *Histogram) Reset() { *h = Histogram{} }
 

@@ -38,6 +38,12 @@ func TestQuantile(t *testing.T) {
 			t.Errorf("quantile %v is %v, want about %v", q, got, want)
 		}
 	}
+	var other Histogram
+	other.Record(time.Second)
+	other.Add(&h)
+	if got := other.Quantile(1); got < time.Second || other.Quantile(0.5) > 52*time.Millisecond {
+		t.Errorf("with another's: at most %v, half within %v", got, other.Quantile(0.5))
+	}
 	h.Reset()
 	h.Record(-1)
 	if got := h.Quantile(1); got != 0 {
