@@ -23,6 +23,10 @@ type Config struct {
 	// Loops is the number of event loops. Default: GOMAXPROCS, but not more
 	// than the number of processors, since GOMAXPROCS may have been raised for
 	// workers that run at low priority. A negative value is an error.
+	//
+	// A group raises GOMAXPROCS by the number of its loops and one, for the thread
+	// that accepts, until Shutdown: threads that wait in the kernel hold on to
+	// their share of it.
 	Loops int
 
 	// MaxConns is the number of conns at the same time; a further one is
@@ -92,7 +96,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Loops < 0 || c.HighWatermark < 0 || c.LowWatermark < 0 {
 		return c, errors.New("eventloop: Config: Loops, HighWatermark and LowWatermark may not be negative")
 	}
-	c.Loops = orDefault(c.Loops, min(runtime.GOMAXPROCS(0), runtime.NumCPU()), 0)
+	c.Loops = orDefault(c.Loops, min(baseProcs(), runtime.NumCPU()), 0)
 	if c.MaxConns == 0 {
 		c.MaxConns = defaultMaxConns()
 	}

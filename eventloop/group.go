@@ -72,6 +72,7 @@ func New(config Config) (*Group, error) {
 			return nil, err
 		}
 	}
+	raiseProcs(len(kernels))
 	g.acceptor = newAcceptor(g, kernels[config.Loops])
 	for i := range config.Loops {
 		l := newLoop(i, g, &g.config, kernels[i], &g.table)
@@ -189,6 +190,7 @@ func (g *Group) shutdown(ctx context.Context) error {
 	}
 	g.running.Wait()
 	g.watchdog.halt()
+	raiseProcs(-len(g.loops) - 1)
 	return err
 }
 
