@@ -35,7 +35,7 @@ type phase interface {
 // which a turn of its loop has one each: a read may hold thousands of small
 // requests or messages, and other conns wait meanwhile. What is left waits for
 // the next turn.
-const eventsPerCall = 128
+const eventsPerCall = 32
 
 // conn is one connection: an eventloop.Protocol that passes bytes to the phase
 // it is in, and holds what the phase does not take yet.

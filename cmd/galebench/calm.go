@@ -62,13 +62,15 @@ func runCalm(g *load.Generator, d time.Duration) (calmResult, error) {
 // first has the calling goroutine come first on its core, until what it returns
 // is called: a process that is told to run only when nobody else wants to still
 // takes slices of some milliseconds from a load that sends all the time. Without
-// the right to do so (CAP_SYS_NICE) it does nothing.
+// the right to do so (CAP_SYS_NICE) it does nothing. It does not ask for real time:
+// a thread of the Go runtime that spins for what another one holds would spin for
+// ever.
 func first() (last func()) {
 	runtime.LockOSThread()
-	realtime := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
+	highest := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Nice: -20, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
 	before, err := unix.SchedGetAttr(0, 0)
 	if err == nil {
-		err = unix.SchedSetAttr(0, &realtime, 0)
+		err = unix.SchedSetAttr(0, &highest, 0)
 	}
 	return func() {
 		if err == nil {
