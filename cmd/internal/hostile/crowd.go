@@ -8,7 +8,7 @@ import (
 )
 
 // churnConns is how many connections churn makes, times Target.Times.
-const churnConns = 2500
+const churnConns = 5000
 
 // churn connects and drops: at once, in a head, before a response, and after a
 // handshake.
