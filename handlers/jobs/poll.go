@@ -10,6 +10,7 @@ import (
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/handlers"
+	"github.com/gale-server/gale/handlers/internal/prefer"
 )
 
 // poll answers a GET of a job's state or result, at once or when there is
@@ -21,7 +22,7 @@ type poll struct {
 	x      asgi.Exchange
 	job    *job
 	root   string
-	prefs  preferences
+	prefs  prefer.Preferences
 	wait   time.Duration // whole seconds, as announced
 	result bool          // it is the result that is wanted
 	since  string        // the version the client has; "" waits for the end
@@ -35,7 +36,7 @@ type poll struct {
 }
 
 func (s *Service) openPoll(scope *asgi.Scope, x asgi.Exchange, id, part string) asgi.Receiver {
-	p := &poll{s: s, x: x, root: root(scope), prefs: preferencesOf(scope), result: part == partResult}
+	p := &poll{s: s, x: x, root: root(scope), prefs: prefer.Of(scope), result: part == partResult}
 	if bad := p.parse(scope); bad != nil {
 		bad.fail(x)
 		return nil
@@ -74,13 +75,13 @@ func (s *Service) openPoll(scope *asgi.Scope, x asgi.Exchange, id, part string) 
 func (p *poll) parse(scope *asgi.Scope) *problem {
 	query, _ := url.ParseQuery(scope.QueryString)
 	if query.Has("wait") {
-		wait, ok := seconds(query.Get("wait"))
+		wait, ok := prefer.Seconds(query.Get("wait"))
 		if !ok {
 			return newProblem(http.StatusBadRequest, "wait is a number of seconds", 0)
 		}
-		p.prefs.wait, p.prefs.hasWait = wait, true // the address beats the preference
+		p.prefs.Wait, p.prefs.HasWait = wait, true // the address beats the preference
 	}
-	p.wait = min(p.prefs.wait, p.s.config.MaxWait)
+	p.wait = min(p.prefs.Wait, p.s.config.MaxWait)
 	if p.result {
 		return nil
 	}
@@ -164,7 +165,7 @@ func (p *poll) answer() {
 	tag := etag(p.job)
 	st := p.job.status(p.root, p.s.config.KeepResults)
 	p.s.mu.Unlock()
-	headers := append(applied(p.prefs, p.wait), tag)
+	headers := append(p.prefs.Applied(p.wait), tag)
 	switch {
 	case p.tagged && !fresh:
 		_ = handlers.Respond(p.x, http.StatusNotModified, nil, append(headers, noStore)...)
@@ -182,7 +183,7 @@ func (p *poll) answerResult() {
 		result.refs++
 	}
 	p.s.mu.Unlock()
-	headers := applied(p.prefs, p.wait)
+	headers := p.prefs.Applied(p.wait)
 	switch {
 	case result != nil:
 		p.sending = p.s.send(p.x, result, headers...)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/executor"
+	"github.com/gale-server/gale/handlers/internal/prefer"
 )
 
 // submit makes a job of a request and hands it to the class. own and socket are
@@ -177,7 +178,7 @@ func (u *upload) done() {
 		p.fail(u.x)
 		return
 	}
-	w := &waiter{s: u.s, x: u.x, job: j, root: root(u.scope), prefs: preferencesOf(u.scope)}
+	w := &waiter{s: u.s, x: u.x, job: j, root: root(u.scope), prefs: prefer.Of(u.scope)}
 	u.then, u.scope = w, nil
 	w.begin()
 }
@@ -190,7 +191,7 @@ type waiter struct {
 	x        asgi.Exchange
 	job      *job
 	root     string
-	prefs    preferences
+	prefs    prefer.Preferences
 	wait     time.Duration
 	timer    asgi.Timer
 	draining bool
@@ -201,7 +202,7 @@ type waiter struct {
 }
 
 func (w *waiter) begin() {
-	w.wait = min(w.prefs.wait, w.s.config.MaxWait)
+	w.wait = min(w.prefs.Wait, w.s.config.MaxWait)
 	w.s.mu.Lock()
 	ended := w.job.state.final()
 	if !ended && w.wait > 0 {
@@ -210,7 +211,7 @@ func (w *waiter) begin() {
 	}
 	w.s.mu.Unlock()
 	switch {
-	case ended && w.prefs.hasWait && w.wait > 0:
+	case ended && w.prefs.HasWait && w.wait > 0:
 		w.answer()
 	case w.wait > 0 && !ended:
 		w.timer = w.x.AfterFunc(w.wait, w.timeout)
@@ -271,7 +272,7 @@ func (w *waiter) timeout() {
 	if w.draining {
 		w.s.forget(w.job)
 		p, _ := problemOf(executor.ErrClosed)
-		p.fail(w.x, applied(w.prefs, w.wait)...)
+		p.fail(w.x, w.prefs.Applied(w.wait)...)
 		return
 	}
 	w.accepted()
@@ -291,10 +292,10 @@ func (w *waiter) answer() {
 		failure = goneProblem // by Close
 	}
 	if failure != nil {
-		failure.fail(w.x, applied(w.prefs, w.wait)...)
+		failure.fail(w.x, w.prefs.Applied(w.wait)...)
 		return
 	}
-	w.sending = w.s.send(w.x, result, applied(w.prefs, w.wait)...)
+	w.sending = w.s.send(w.x, result, w.prefs.Applied(w.wait)...)
 }
 
 // accepted answers with 202: the job lives on without the connection.
@@ -307,7 +308,7 @@ func (w *waiter) accepted() {
 	tag := etag(w.job)
 	w.s.mu.Unlock()
 	err := respondJSON(w.x, http.StatusAccepted, st, "application/json",
-		append(applied(w.prefs, w.wait),
+		append(w.prefs.Applied(w.wait),
 			asgi.Header{Name: "location", Value: st.Location},
 			asgi.Header{Name: "retry-after", Value: "1"},
 			tag)...)

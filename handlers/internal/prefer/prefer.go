@@ -1,4 +1,7 @@
-package jobs
+// Package prefer reads what a client prefers: the fields Prefer and
+// Preference-Applied (https://www.rfc-editor.org/rfc/rfc7240), as far as they are
+// about waiting.
+package prefer
 
 import (
 	"math"
@@ -9,15 +12,16 @@ import (
 	"github.com/gale-server/gale/asgi"
 )
 
-// preferences are what a client asks for with Prefer fields (RFC 7240). What is
-// unknown or malformed is no error: it is ignored (section 2).
-type preferences struct {
-	wait         time.Duration // section 4.3
-	hasWait      bool
-	respondAsync bool // section 4.1
+// Preferences are what a client asks for with Prefer fields. What is unknown or
+// malformed is no error: it is ignored (section 2).
+type Preferences struct {
+	Wait         time.Duration // section 4.3
+	HasWait      bool
+	RespondAsync bool // section 4.1
 }
 
-func preferencesOf(scope *asgi.Scope) (p preferences) {
+// Of returns the preferences of a request.
+func Of(scope *asgi.Scope) (p Preferences) {
 	seen := make(map[string]bool, 2)
 	for i := range scope.Headers {
 		if scope.Headers[i].Name != "prefer" {
@@ -34,7 +38,7 @@ func preferencesOf(scope *asgi.Scope) (p preferences) {
 
 // add takes one preference. Of several with one name the first counts (section
 // 2).
-func (p *preferences) add(preference string, seen map[string]bool) {
+func (p *Preferences) add(preference string, seen map[string]bool) {
 	preference, _ = cutUnquoted(preference, ';') // parameters mean nothing here
 	name, value, _ := strings.Cut(preference, "=")
 	name = strings.ToLower(strings.Trim(name, " \t"))
@@ -43,10 +47,10 @@ func (p *preferences) add(preference string, seen map[string]bool) {
 	}
 	seen[name] = true
 	if name == "respond-async" {
-		p.respondAsync = true
+		p.RespondAsync = true
 		return
 	}
-	p.wait, p.hasWait = seconds(unquote(strings.Trim(value, " \t")))
+	p.Wait, p.HasWait = Seconds(unquote(strings.Trim(value, " \t")))
 }
 
 // cutUnquoted cuts s at the first sep that is in no quoted string.
@@ -72,8 +76,8 @@ func unquote(s string) string {
 	return s[1 : len(s)-1] // digits need no escapes
 }
 
-// seconds parses a number of seconds: digits, of which there may be too many.
-func seconds(s string) (time.Duration, bool) {
+// Seconds parses a number of seconds: digits, of which there may be too many.
+func Seconds(s string) (time.Duration, bool) {
 	if s == "" {
 		return 0, false
 	}
@@ -90,14 +94,14 @@ func seconds(s string) (time.Duration, bool) {
 	return time.Duration(n) * time.Second, true
 }
 
-// applied returns the Preference-Applied field (section 3) for a wait of whole
+// Applied returns the Preference-Applied field (section 3) for a wait of whole
 // seconds; nil if there is nothing to say.
-func applied(p preferences, wait time.Duration) []asgi.Header {
+func (p *Preferences) Applied(wait time.Duration) []asgi.Header {
 	var names []string
-	if p.respondAsync {
+	if p.RespondAsync {
 		names = append(names, "respond-async")
 	}
-	if p.hasWait {
+	if p.HasWait {
 		names = append(names, "wait="+strconv.FormatInt(int64(wait/time.Second), 10))
 	}
 	if names == nil {

@@ -1,4 +1,4 @@
-package jobs
+package prefer
 
 import (
 	"testing"
@@ -55,8 +55,8 @@ func TestPreferences(t *testing.T) {
 		for _, f := range c.fields {
 			headers = append(headers, asgi.Header{Name: "prefer", Value: f})
 		}
-		got := preferencesOf(asgitest.HTTPScope("GET", "/", headers...))
-		if got.hasWait != (c.wait >= 0) || got.hasWait && got.wait != c.wait || got.respondAsync != c.async {
+		got := Of(asgitest.HTTPScope("GET", "/", headers...))
+		if got.HasWait != (c.wait >= 0) || got.HasWait && got.Wait != c.wait || got.RespondAsync != c.async {
 			t.Errorf("%q: %+v", c.fields, got)
 		}
 	}
@@ -65,8 +65,8 @@ func TestPreferences(t *testing.T) {
 func FuzzPreferences(f *testing.F) {
 	f.Add(`respond-async, wait="10"; a="\""`)
 	f.Fuzz(func(t *testing.T, field string) {
-		p := preferencesOf(&asgi.Scope{Headers: []asgi.Header{{Name: "prefer", Value: field}}})
-		if p.wait < 0 || p.wait > 0 && !p.hasWait {
+		p := Of(&asgi.Scope{Headers: []asgi.Header{{Name: "prefer", Value: field}}})
+		if p.Wait < 0 || p.Wait > 0 && !p.HasWait {
 			t.Errorf("%+v", p)
 		}
 	})
