@@ -170,6 +170,33 @@ func (c *Client) Members(channel string, limit int, done func(members []Member, 
 	}, func(a answer) { done(a.members, a.total, a.err) })
 }
 
+// History returns what a channel's history holds behind a place, but what has
+// expired, as Publish does. The client must be granted to subscribe.
+func (c *Client) History(channel string, after Position, limit Limit, done func(History, error)) {
+	err := c.hub.config.Allow(&c.who, Subscribe, channel)
+	switch {
+	case !ValidChannel(channel):
+		err = errBadChannel
+	case err != nil:
+		err = refusal(err)
+	}
+	if err != nil {
+		done(History{}, err)
+		return
+	}
+	type answer struct {
+		history History
+		err     error
+	}
+	await(c, func(settle func(answer)) {
+		c.hub.broker.Read(channel, after, limit, func(h History, err error) { settle(answer{h, asError(err)}) })
+	}, func(a answer) {
+		now := c.hub.config.Now()
+		a.history.Messages = slices.DeleteFunc(a.history.Messages, func(m *Message) bool { return m.expired(now) })
+		done(a.history, a.err)
+	})
+}
+
 // member is the client as others see it.
 func (c *Client) member() Member {
 	return Member{Client: c.ID(), User: c.who.User, Info: c.who.Info}

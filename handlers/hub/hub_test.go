@@ -3,6 +3,7 @@ package hub_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/handlers/hub"
@@ -111,5 +112,50 @@ func TestRecovery(t *testing.T) {
 	l.run()
 	if got, want := fmt.Sprint(out.got), "[1 3 0 <nil> 2 3 4 5 6 7]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestClientHistory(t *testing.T) {
+	now := time.UnixMilli(1000)
+	h := newHub(t, hub.Config{Now: func() time.Time { return now }})
+	for _, p := range []hub.Publication{
+		{Channel: "a", Data: []byte("short"), TTL: time.Second},
+		{Channel: "a", Data: []byte("long")},
+	} {
+		if _, err := h.PublishOne(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask := func(channel string, grants hub.Grants) (got []string, err error) {
+		c, failed := h.Connect(exchange{loop: &loop{}}, hub.Identity{Grants: grants}, &outlet{})
+		if failed != nil {
+			t.Fatal(failed)
+		}
+		defer c.Close()
+		calls := 0
+		c.History(channel, hub.Position{}, hub.Limit{Messages: -1, Bytes: -1}, func(past hub.History, failed error) {
+			calls++
+			for _, m := range past.Messages {
+				got = append(got, string(m.Data))
+			}
+			err = failed
+		})
+		if calls != 1 {
+			t.Errorf("done was called %d times", calls)
+		}
+		return got, err
+	}
+	only := hub.Grants{Subscribe: []string{"a"}}
+	if got, err := ask("a", only); fmt.Sprint(got) != "[short long]" || err != nil {
+		t.Errorf("got %v, %v", got, err)
+	}
+	now = now.Add(time.Second)
+	if got, err := ask("a", only); fmt.Sprint(got) != "[long]" || err != nil {
+		t.Errorf("got %v, %v", got, err)
+	}
+	for channel, want := range map[string]hub.ErrorCode{"b": hub.NotAllowed, "a*": hub.BadChannel, "": hub.BadChannel} {
+		if got, err := ask(channel, only); got != nil || hub.AsError(err).Code != want {
+			t.Errorf("%q: got %v, %v", channel, got, err)
+		}
 	}
 }

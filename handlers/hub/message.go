@@ -72,6 +72,10 @@ type Format struct{ encode func(*Message) []byte }
 // message. What it returns is shared and must not be changed.
 func NewFormat(encode func(*Message) []byte) *Format { return &Format{encode} }
 
+// Encode returns m in a format, made anew and kept by nobody: for a format that is
+// made of another.
+func (f *Format) Encode(m *Message) []byte { return f.encode(m) }
+
 // encoding is an entry of the list of what a message was encoded to.
 type encoding struct {
 	format *Format
