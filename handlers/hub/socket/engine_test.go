@@ -1,0 +1,308 @@
+package socket_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/asgitest"
+	"github.com/gale-server/gale/asgi/nethttp"
+	"github.com/gale-server/gale/asgi/server"
+	"github.com/gale-server/gale/handlers/hub"
+	"github.com/gale-server/gale/handlers/hub/socket"
+)
+
+// waitLimit bounds a wait for something that happens elsewhere.
+const waitLimit = 10 * time.Second
+
+// engine serves a hub over TCP.
+type engine struct {
+	t    *testing.T
+	hub  *hub.Hub
+	addr string
+	stop func() error // ends the run, once
+}
+
+// onEngines runs a test on both engines.
+func onEngines(t *testing.T, hubs hub.Config, test func(e *engine)) {
+	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	type runner interface {
+		Listen(network, address string) (net.Addr, error)
+		Run(ctx context.Context) error
+	}
+	for name, start := range map[string]func(h asgi.Handler) (runner, error){
+		"loop": func(h asgi.Handler) (runner, error) {
+			return server.New(server.Config{Handler: h, Logger: quiet, DrainTimeout: 2 * time.Second})
+		},
+		"nethttp": func(h asgi.Handler) (runner, error) {
+			return nethttp.NewServer(nethttp.Config{Handler: h, Logger: quiet, DrainTimeout: 2 * time.Second})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asgitest.CheckLeaks(t)
+			h, err := hub.New(hubs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			handler, err := socket.New(socket.Config{Hub: h, Authenticate: hub.Anyone(hub.Everything)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			srv, err := start(handler)
+			if err != nil {
+				t.Fatal(err)
+			}
+			addr, err := srv.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			ended := make(chan error, 1)
+			go func() { ended <- srv.Run(ctx) }()
+			e := &engine{t: t, hub: h, addr: addr.String()}
+			stopped := false
+			e.stop = func() error {
+				stopped = true
+				cancel()
+				return <-ended
+			}
+			t.Cleanup(func() {
+				if !stopped {
+					_ = e.stop() // what a test leaves open is no matter here
+				}
+				h.Close()
+			})
+			test(e)
+		})
+	}
+}
+
+// remote is a client of another make.
+type remote struct {
+	*websocket.Conn
+	t     *testing.T
+	ready []map[string]any // objects of an array
+}
+
+func (e *engine) dial() *remote {
+	e.t.Helper()
+	d := websocket.Dialer{Subprotocols: []string{socket.Subprotocol}, HandshakeTimeout: waitLimit}
+	c, r, err := d.Dial("ws://"+e.addr+"/hub/ws", http.Header{})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	r.Body.Close()
+	if c.Subprotocol() != socket.Subprotocol {
+		e.t.Errorf("the subprotocol is %q", c.Subprotocol())
+	}
+	e.t.Cleanup(func() { c.Close() })
+	_ = c.SetReadDeadline(time.Now().Add(waitLimit))
+	k := &remote{Conn: c, t: e.t}
+	k.say(`{"id":1,"connect":{}}`)
+	k.want("connected")
+	return k
+}
+
+func (k *remote) say(format string, args ...any) {
+	k.t.Helper()
+	if err := k.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, format, args...)); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// next returns the next object.
+func (k *remote) next() map[string]any {
+	k.t.Helper()
+	for len(k.ready) == 0 {
+		_, p, err := k.ReadMessage()
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		if p[0] != '[' {
+			p = []byte("[" + string(p) + "]")
+		}
+		if err := json.Unmarshal(p, &k.ready); err != nil {
+			k.t.Fatalf("%s: %v", p, err)
+		}
+	}
+	o := k.ready[0]
+	k.ready = k.ready[1:]
+	return o
+}
+
+// want returns the next object, which must have a key.
+func (k *remote) want(key string) map[string]any {
+	k.t.Helper()
+	o := k.next()
+	v, ok := o[key].(map[string]any)
+	if !ok {
+		k.t.Fatalf("got %v, want a %q", o, key)
+	}
+	return v
+}
+
+// Many subscribers, of which some come back again and again, see each message
+// once and in order.
+func TestEngines(t *testing.T) {
+	const messages, steady = 600, 20
+	onEngines(t, hub.Config{Channels: map[string]hub.Options{"": {HistoryMessages: messages}}}, func(e *engine) {
+		var all []*remote
+		for range steady {
+			k := e.dial()
+			k.say(`{"id":2,"subscribe":{"channel":"a"}}`)
+			k.want("subscribed")
+			all = append(all, k)
+		}
+		go func() {
+			for i := range messages {
+				e.hub.Publish([]hub.Publication{{Channel: "a", Data: fmt.Append(nil, i)}}, nil)
+			}
+		}()
+		follow := func(k *remote, from, to int) (epoch string) {
+			e.t.Helper()
+			for i := from; i <= to; i++ {
+				m := k.want("message")
+				if m["offset"] != float64(i) || m["data"] != float64(i-1) {
+					e.t.Fatalf("got %v, want message %d", m, i)
+				}
+				epoch = m["epoch"].(string)
+			}
+			return epoch
+		}
+		k := e.dial()
+		k.say(`{"id":2,"subscribe":{"channel":"a","after":{}}}`)
+		k.want("subscribed")
+		at := 20
+		epoch := follow(k, 1, at)
+		for at < messages {
+			_ = k.NetConn().(*net.TCPConn).SetLinger(0)
+			k.Close()
+			k = e.dial()
+			k.say(`{"id":2,"subscribe":{"channel":"a","after":{"epoch":%q,"offset":%d}}}`, epoch, at)
+			if s := k.want("subscribed"); s["missing"] != 0.0 {
+				e.t.Fatalf("subscribed with %v", s)
+			}
+			follow(k, at+1, min(at+70, messages))
+			at = min(at+70, messages)
+		}
+		for _, k := range all {
+			follow(k, 1, messages)
+		}
+	})
+}
+
+// A client that does not read is no burden: it gets what the history has when it
+// reads again, or is closed if that is too late.
+func TestEnginesSlowReader(t *testing.T) {
+	const messages = 300
+	text := strings.Repeat("x", 60_000) // 18 MB, which no socket holds
+	payload := func(i int) []byte { return fmt.Appendf(nil, `{"n":%d,"x":"%s"}`, i, text) }
+	t.Run("recovers", func(t *testing.T) {
+		options := hub.Options{HistoryMessages: messages, HistoryBytes: 64 << 20}
+		onEngines(t, hub.Config{Channels: map[string]hub.Options{"": options}}, func(e *engine) {
+			k := e.dial()
+			k.say(`{"id":2,"subscribe":{"channel":"a"}}`)
+			k.want("subscribed")
+			for i := range messages {
+				if _, err := e.hub.PublishOne(hub.Publication{Channel: "a", Data: payload(i)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for i := range messages {
+				if m := k.want("message"); m["offset"] != float64(i+1) {
+					t.Fatalf("message %v came as number %d", m["offset"], i+1)
+				}
+			}
+		})
+	})
+	t.Run("is closed", func(t *testing.T) {
+		options := hub.Options{HistoryMessages: 10, MaxLagBytes: 1 << 20}
+		onEngines(t, hub.Config{Channels: map[string]hub.Options{"": options}}, func(e *engine) {
+			k := e.dial()
+			k.say(`{"id":2,"subscribe":{"channel":"a"}}`)
+			k.want("subscribed")
+			for i := 0; e.hub.Stats().Clients > 0; i++ {
+				if _, err := e.hub.PublishOne(hub.Publication{Channel: "a", Data: payload(i)}); err != nil {
+					t.Fatal(err)
+				}
+				if i > 50*messages {
+					t.Fatal("nothing is too slow")
+				}
+			}
+			last := 0.0
+			for {
+				_, p, err := k.ReadMessage()
+				if err != nil {
+					if !websocket.IsCloseError(err, 4408) {
+						t.Errorf("ended with %v", err)
+					}
+					break
+				}
+				var o struct{ Message struct{ Offset float64 } }
+				if err := json.Unmarshal(p, &o); err != nil || o.Message.Offset != last+1 {
+					t.Fatalf("%.100s, %v behind %v", p, err, last)
+				}
+				last++
+			}
+		})
+	})
+}
+
+func TestEnginesDrain(t *testing.T) {
+	onEngines(t, hub.Config{}, func(e *engine) {
+		k := e.dial()
+		ended := make(chan error, 1)
+		go func() { ended <- e.stop() }()
+		k.want("drain")
+		_, _, err := k.ReadMessage()
+		if !websocket.IsCloseError(err, 1012) {
+			e.t.Errorf("ended with %v", err)
+		}
+		k.Close()
+		if err := <-ended; err != nil {
+			e.t.Error(err)
+		}
+		if s := e.hub.Stats(); s.Clients != 0 {
+			e.t.Errorf("%d clients are left", s.Clients)
+		}
+	})
+}
+
+// What a client may not send costs it the connection, and no other.
+func TestEnginesHostile(t *testing.T) {
+	onEngines(t, hub.Config{}, func(e *engine) {
+		for name, c := range map[string]struct {
+			kind int
+			data []byte
+			code int
+		}{
+			"binary":   {websocket.BinaryMessage, []byte(`{}`), 1003},
+			"no UTF-8": {websocket.TextMessage, []byte("{\"id\":2,\"\xff\":{}}"), 1007},
+			"too long": {websocket.TextMessage, []byte(strings.Repeat(" ", 300_000)), 1009},
+			"faults":   {websocket.TextMessage, []byte("[" + strings.Repeat("{},", 20) + "{}]"), 1008},
+		} {
+			k := e.dial()
+			if err := k.WriteMessage(c.kind, c.data); err != nil {
+				e.t.Fatal(err)
+			}
+			var err error
+			for err == nil {
+				_, _, err = k.ReadMessage()
+			}
+			if !websocket.IsCloseError(err, c.code) {
+				e.t.Errorf("%s: ended with %v", name, err)
+			}
+			k.Close()
+		}
+	})
+}

@@ -1,0 +1,77 @@
+package socket
+
+import (
+	"crypto/sha256"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/handlers"
+	"github.com/gale-server/gale/handlers/hub"
+)
+
+// Subprotocol is the name under which the two ends agree on the protocol.
+const Subprotocol = "gale.hub.v1"
+
+// Handler serves WebSockets: an asgi.Handler.
+//
+// Safe for concurrent use.
+type Handler struct {
+	config Config
+	now    func() time.Time
+
+	mu       sync.Mutex
+	sessions map[sessionKey]*conn // those that named one
+}
+
+// sessionKey stands for a session of a user; the zero one for none.
+type sessionKey [16]byte
+
+// New returns a Handler, or an error when the config makes no sense.
+func New(config Config) (*Handler, error) {
+	c, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &Handler{config: c, now: c.Hub.Config().Now, sessions: make(map[sessionKey]*conn)}, nil
+}
+
+// Open lets a client in that speaks the subprotocol, or names none.
+func (h *Handler) Open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
+	if scope.Type != asgi.ScopeWebSocket {
+		x.End(asgi.ErrUnsupportedScope)
+		return nil
+	}
+	if len(scope.Subprotocols) > 0 && !slices.Contains(scope.Subprotocols, Subprotocol) {
+		return handlers.Refuse(scope, x, 400, "the subprotocol here is "+Subprotocol+"\n")
+	}
+	return &conn{h: h, x: x, scope: scope}
+}
+
+// takeOver gives c the place of the connection that has the session, which ends.
+func (h *Handler) takeOver(c *conn, user, session string) {
+	sum := sha256.Sum256([]byte(strconv.Itoa(len(user)) + ":" + user + session))
+	c.session = sessionKey(sum[:16])
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if old := h.sessions[c.session]; old != nil {
+		asgi.LoopOf(old.x).Post(old.replaced) // once for each connection
+	}
+	h.sessions[c.session] = c
+}
+
+// forget frees the session of a connection, unless another has it.
+func (h *Handler) forget(c *conn) {
+	if c.session == (sessionKey{}) {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.sessions[c.session] == c {
+		delete(h.sessions, c.session)
+	}
+}
+
+var errReplaced = &hub.Error{Code: hub.Replaced, Text: "a newer connection has the place of this one"}
