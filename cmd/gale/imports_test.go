@@ -31,6 +31,8 @@ var layers = []struct {
 	{"eventloop/...", []string{"eventloop/..."}},
 	{"executor/...", []string{"asgi", "executor/..."}},
 	{"handlers/images", nil},
+	{"handlers/cors", []string{"asgi", "asgi/websocket"}}, // whose rules for origins it shares
+	{"handlers/hub/jwt", []string{"asgi", "handlers/hub"}},
 	{"handlers/...", []string{"asgi", "executor", "handlers/..."}},
 	{"examples/internal/...", []string{"asgi/asgitest"}}, // for tests
 	{"examples/...", []string{"asgi/...", "executor/...", "handlers/..."}},
@@ -47,7 +49,8 @@ var foreign = map[string][]string{
 	"eventloop/...":     {"github.com/panjf2000/gnet/v2/pkg/netpoll", "github.com/panjf2000/gnet/v2/pkg/queue", "github.com/panjf2000/gnet/v2/pkg/errors", "golang.org/x/sys/unix"},
 	"executor/...":      {"github.com/alitto/pond/v2", "golang.org/x/sys/unix"},
 	"handlers/images":   {"golang.org/x/image/webp"},
-	"cmd/gale/...":      {"github.com/urfave/cli/v3"},
+	"handlers/hub/jwt":  {"github.com/golang-jwt/jwt/v5"},
+	"cmd/gale/...":      {"github.com/urfave/cli/v3", "github.com/pelletier/go-toml/v2", "github.com/pelletier/go-toml/v2/unstable"},
 }
 
 // ioPackages may not be imported by a protocol machine: it does no I/O, takes no
