@@ -124,22 +124,10 @@ func (c *Client) Publish(p Publication, done func(Result)) {
 }
 
 func (c *Client) mayPublish(p *Publication) error {
-	if err := c.hub.check(p); err != nil {
-		return err
-	}
-	if err := c.hub.config.Allow(&c.who, Publish, p.Channel); err != nil {
-		return refusal(err)
-	}
-	config, now := &c.hub.config, c.hub.config.Now()
-	if wait, ok := c.rate.take(now, config.PublishRate, config.PublishBurst); !ok {
-		return &Error{Code: TooFast, Text: "you publish too much", RetryAfter: wait}
-	}
-	if o := c.hub.Options(p.Channel); o.PublishRate > 0 {
-		if wait, ok := c.hub.rates.take(p.Channel, now, o.PublishRate, o.PublishBurst); !ok {
-			return &Error{Code: TooFast, Text: "too much is published in this channel", RetryAfter: wait}
-		}
-	}
-	return nil
+	config := &c.hub.config
+	return c.hub.mayPublish(&c.who, p, func(now time.Time) (time.Duration, bool) {
+		return c.rate.take(now, config.PublishRate, config.PublishBurst)
+	})
 }
 
 // Members returns at most limit of those who are present in a channel, and how many

@@ -14,13 +14,14 @@ import (
 //
 // Safe for concurrent use.
 type Hub struct {
-	config Config
-	broker Broker
-	seed   maphash.Seed
-	topics [shards]topics
-	wide   topics // those of patterns
-	rates  rates  // of channels
-	stats  stats
+	config  Config
+	broker  Broker
+	seed    maphash.Seed
+	topics  [shards]topics
+	wide    topics // those of patterns
+	rates   rates  // of channels
+	senders rates  // that have no connection
+	stats   stats
 
 	mu     sync.Mutex
 	feeds  map[asgi.Loop]*feed

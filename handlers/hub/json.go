@@ -49,7 +49,7 @@ func appendMessage(m *Message) []byte {
 		Tags:    m.Tags,
 	}
 	switch {
-	case json.Valid(m.Data):
+	case utf8.Valid(m.Data) && json.Valid(m.Data): // which takes strings of any bytes
 		o.Data = m.Data
 	case utf8.Valid(m.Data):
 		text := string(m.Data)
