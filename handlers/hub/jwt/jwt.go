@@ -1,0 +1,163 @@
+package jwt
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	gojwt "github.com/golang-jwt/jwt/v5"
+
+	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/handlers/hub"
+)
+
+// Verifier knows which tokens are good.
+//
+// Safe for concurrent use: immutable.
+type Verifier struct {
+	config Config
+	keys   []key
+	parser *gojwt.Parser
+}
+
+// New returns a verifier, or an error that says which key is not good enough.
+func New(config Config) (*Verifier, error) {
+	c, keys, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, k := range keys {
+		names = append(names, k.algorithm)
+	}
+	options := []gojwt.ParserOption{
+		gojwt.WithValidMethods(names),
+		gojwt.WithExpirationRequired(),
+		gojwt.WithIssuedAt(),
+		gojwt.WithLeeway(c.Leeway),
+		gojwt.WithTimeFunc(c.Now),
+		gojwt.WithStrictDecoding(), // one token, one spelling
+	}
+	if c.Audience != "" {
+		options = append(options, gojwt.WithAudience(c.Audience))
+	}
+	if c.Issuer != "" {
+		options = append(options, gojwt.WithIssuer(c.Issuer))
+	}
+	return &Verifier{config: c, keys: keys, parser: gojwt.NewParser(options...)}, nil
+}
+
+// Authenticate is a [hub.Authenticate]: see Verify.
+func (v *Verifier) Authenticate(_ *asgi.Scope, token string) (hub.Identity, error) {
+	return v.Verify(token)
+}
+
+// claims are what a token says, as far as it counts.
+type claims struct {
+	gojwt.RegisteredClaims
+	Info     json.RawMessage `json:"info"`
+	Channels struct {
+		Subscribe []string `json:"subscribe"`
+		Publish   []string `json:"publish"`
+		Presence  []string `json:"presence"`
+	} `json:"channels"`
+}
+
+// Verify returns whom a token lets in. An error is a *[hub.Error] with the code
+// TokenExpired if the token was good once, and else BadToken.
+//
+// The identity expires when the token does, by the clock that is furthest behind.
+func (v *Verifier) Verify(token string) (hub.Identity, error) {
+	if token == "" {
+		return hub.Identity{}, bad("a token is needed")
+	}
+	if len(token) > v.config.MaxTokenBytes {
+		return hub.Identity{}, bad("the token is too long")
+	}
+	var c claims
+	if _, err := v.parser.ParseWithClaims(token, &c, v.keysFor); err != nil {
+		return hub.Identity{}, refusal(err)
+	}
+	who := hub.Identity{
+		User:    c.Subject,
+		Expires: c.ExpiresAt.Add(v.config.Leeway),
+		Grants: hub.Grants{
+			Subscribe: slices.Concat(v.config.Grants.Subscribe, c.Channels.Subscribe),
+			Publish:   slices.Concat(v.config.Grants.Publish, c.Channels.Publish),
+			Presence:  slices.Concat(v.config.Grants.Presence, c.Channels.Presence),
+		},
+	}
+	if string(c.Info) != "null" {
+		who.Info = c.Info
+	}
+	switch {
+	case v.config.MaxAge >= 0 && who.Expires.Sub(v.config.Now()) > v.config.MaxAge+2*v.config.Leeway:
+		return hub.Identity{}, bad("the token is good for longer than tokens may be")
+	case !utf8.Valid(who.Info):
+		return hub.Identity{}, bad("the token's info is not UTF-8")
+	case !patterns(c.Channels.Subscribe) || !patterns(c.Channels.Publish) || !patterns(c.Channels.Presence):
+		return hub.Identity{}, bad("the token names what is no channel and no pattern")
+	}
+	return who, nil
+}
+
+// keysFor returns the keys for a token: those for its algorithm, and of these for
+// its kid, if it has one.
+func (v *Verifier) keysFor(t *gojwt.Token) (any, error) {
+	// What is critical must be understood, and nothing of it is
+	// (https://www.rfc-editor.org/rfc/rfc7515#section-4.1.11).
+	if _, critical := t.Header["crit"]; critical {
+		return nil, errors.New("crit")
+	}
+	kid, named := "", false
+	if value, there := t.Header["kid"]; there {
+		if kid, named = value.(string); !named {
+			return nil, errors.New("kid is no text")
+		}
+	}
+	var set gojwt.VerificationKeySet
+	for _, k := range v.keys {
+		if k.algorithm == t.Method.Alg() && (!named || k.id == "" || k.id == kid) {
+			set.Keys = append(set.Keys, k.value)
+		}
+	}
+	return set, nil // an empty set is an error
+}
+
+// patterns reports whether each of a list is a channel or a pattern.
+func patterns(list []string) bool {
+	return !slices.ContainsFunc(list, func(p string) bool {
+		return p != "*" && !hub.ValidChannel(strings.TrimSuffix(p, "*"))
+	})
+}
+
+func bad(text string) *hub.Error { return &hub.Error{Code: hub.BadToken, Text: text} }
+
+// refusals are what clients are told of the library's errors: the first that fits. A
+// token that is expired and has another fault besides is not good once more when it
+// is renewed.
+var refusals = []struct {
+	err  error
+	says *hub.Error
+}{
+	{gojwt.ErrTokenMalformed, bad("this is no token")},
+	{gojwt.ErrTokenUnverifiable, bad("the token is not signed by a key of ours")},
+	{gojwt.ErrTokenSignatureInvalid, bad("the token is not signed by a key of ours")},
+	{gojwt.ErrTokenRequiredClaimMissing, bad("the token does not say all it must")},
+	{gojwt.ErrTokenInvalidAudience, bad("the token is for another audience")},
+	{gojwt.ErrTokenInvalidIssuer, bad("the token is of another issuer")},
+	{gojwt.ErrTokenNotValidYet, bad("the token is not good yet")},
+	{gojwt.ErrTokenUsedBeforeIssued, bad("the token is not good yet")},
+	{gojwt.ErrTokenExpired, &hub.Error{Code: hub.TokenExpired, Text: "the token has expired"}},
+}
+
+func refusal(err error) *hub.Error {
+	for _, r := range refusals {
+		if errors.Is(err, r.err) {
+			return r.says
+		}
+	}
+	return bad("the token is not good")
+}
