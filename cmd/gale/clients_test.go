@@ -29,7 +29,7 @@ func startTarget(t *testing.T, engine, form string) string {
 		Handler:   forms[form](),
 		HTTP:      http1.Config{MaxBodyBytes: maxConform},
 		WebSocket: websocket.Config{MaxMessageBytes: maxConform},
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

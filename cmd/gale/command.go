@@ -19,7 +19,7 @@ func newCommand(stdout, stderr io.Writer) *cli.Command {
 		Description: "Begin with \"gale demo\": it serves a chat; open the page it names in two\n" +
 			"browser windows. Every flag can also be set by the environment variable shown\n" +
 			"beside it; the flag wins.",
-		Commands:       []*cli.Command{demoCommand(), conformCommand(), versionCommand()},
+		Commands:       []*cli.Command{demoCommand(), hubCommand(), conformCommand(), versionCommand()},
 		Version:        version(),
 		Writer:         stdout,
 		ErrWriter:      stderr,

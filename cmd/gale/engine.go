@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 
 	"github.com/gale-server/gale/asgi/nethttp"
@@ -21,17 +22,23 @@ const (
 	engineNetHTTP = "nethttp"
 )
 
-// newEngine makes the named engine with the limits of c that the program sets.
-func newEngine(name string, c server.Config) (engine, error) {
+// newEngine makes the named engine with the limits of c that the program sets. Only
+// net/http speaks TLS; nil is none.
+func newEngine(name string, c server.Config, secure *tls.Config) (engine, error) {
 	if name == engineNetHTTP {
 		return nethttp.NewServer(nethttp.Config{
-			Handler:      c.Handler,
-			Logger:       c.Logger,
-			AccessLog:    c.AccessLog,
-			WebSocket:    c.WebSocket,
-			MaxBodyBytes: c.HTTP.MaxBodyBytes,
-			DrainTimeout: c.DrainTimeout,
+			Handler:        c.Handler,
+			Logger:         c.Logger,
+			AccessLog:      c.AccessLog,
+			AllowedOrigins: c.AllowedOrigins,
+			WebSocket:      c.WebSocket,
+			MaxBodyBytes:   c.HTTP.MaxBodyBytes,
+			DrainTimeout:   c.DrainTimeout,
+			TLS:            secure,
 		})
+	}
+	if secure != nil {
+		return nil, usagef("the event loop does not speak TLS: choose --engine nethttp, or a proxy in front of it")
 	}
 	return server.New(c)
 }

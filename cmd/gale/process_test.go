@@ -84,12 +84,12 @@ func output(t testing.TB, env []string, args ...string) (stdout, stderr string, 
 type process struct {
 	t      testing.TB
 	cmd    *exec.Cmd
-	url    string // http://...
+	url    string // http://... or https://...
 	log    *watchedBuffer
 	exited chan struct{}
 }
 
-var urlPattern = regexp.MustCompile(`http://[^\s]+`)
+var urlPattern = regexp.MustCompile(`https?://[^\s]+`)
 
 // serve starts a command that serves and waits until it has said where.
 func serve(t testing.TB, args ...string) *process {

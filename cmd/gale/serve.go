@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,6 +25,8 @@ type serveFlags struct {
 	logFormat setting[string]
 	accessLog setting[string]
 	drain     setting[time.Duration]
+
+	secure *tls.Config // nil: none
 }
 
 func newServeFlags(addr, accessLog string) *serveFlags {
@@ -132,7 +135,7 @@ func (f *serveFlags) serve(ctx context.Context, c *cli.Command, config server.Co
 	if err != nil {
 		return err
 	}
-	srv, err := newEngine(name, config)
+	srv, err := newEngine(name, config, f.secure)
 	if err != nil {
 		return err
 	}

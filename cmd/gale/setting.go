@@ -8,8 +8,8 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// setting is a flag whose value may also come from the environment. It knows
-// which of them it was, so that an error names the right one.
+// setting is a flag whose value may also come from the environment, or from a
+// file. It knows which of them it was, so that an error names the right one.
 //
 // Not safe for concurrent use.
 type setting[T any] struct {
@@ -19,6 +19,7 @@ type setting[T any] struct {
 	parse func(string) (T, error)
 
 	source environment
+	place  string // in a file, if the value is from there
 }
 
 // flag returns the setting as the library sees it: a text, so that every error
@@ -38,13 +39,28 @@ func (s *setting[T]) flag() cli.Flag {
 func (s *setting[T]) get() (T, error) {
 	v, err := s.parse(s.value)
 	if err != nil {
-		origin := "--" + s.name
-		if s.source.used {
-			origin = s.source.key
-		}
-		return v, usagef("%s: %w", origin, err)
+		return v, usagef("%s: %w", s.origin(), err)
 	}
 	return v, nil
+}
+
+// origin names where the value is from, for errors.
+func (s *setting[T]) origin() string {
+	switch {
+	case s.source.used:
+		return s.source.key
+	case s.place != "":
+		return s.place
+	}
+	return "--" + s.name
+}
+
+// fromFile takes the value that a file has at a place, unless there is one on the
+// command line or in the environment.
+func (s *setting[T]) fromFile(c *cli.Command, value, place string) {
+	if !c.IsSet(s.name) {
+		s.value, s.place = value, place
+	}
 }
 
 // environment is a variable that remembers that it was asked for: the library
