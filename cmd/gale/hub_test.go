@@ -22,6 +22,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 const (
@@ -190,6 +192,98 @@ func TestServeTakesTokens(t *testing.T) {
 	}
 	if r, _ := p.request(client, "GET", "/hub/api/stats", "", ""); r.StatusCode != 404 {
 		t.Errorf("the API of servers without a key: %s", r.Status)
+	}
+}
+
+// A message comes to whoever subscribes, however it was published, and the end of the
+// server is told.
+func TestServeDelivers(t *testing.T) {
+	for _, engine := range []string{engineLoop, engineNetHTTP} {
+		t.Run(engine, func(t *testing.T) { testServeDelivers(t, engine) })
+	}
+}
+
+func testServeDelivers(t *testing.T, engine string) {
+	p := serveCommand(t, command(t, []string{"GALE_API_KEYS=" + apiKey, "GALE_ANONYMOUS=subscribe"},
+		"serve", "--addr", "127.0.0.1:0", "--engine", engine, "--drain-timeout", "2s"))
+	conn := p.dial("/hub/ws")
+	say := func(command string) {
+		t.Helper()
+		if err := conn.WriteMessage(websocket.TextMessage, []byte(command)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect := func(want string) {
+		t.Helper()
+		for {
+			_, message, err := conn.ReadMessage()
+			if err != nil {
+				t.Fatalf("waiting for %s: %v", want, err)
+			}
+			if strings.Contains(string(message), want) {
+				return
+			}
+		}
+	}
+	say(`{"id":1,"connect":{}}`)
+	expect(`"connected"`)
+	say(`{"id":2,"subscribe":{"channel":"news"}}`)
+	expect(`"subscribed"`)
+	say(`{"id":3,"publish":{"channel":"news","text":"not allowed"}}`)
+	expect(`"not_allowed"`)
+	client := newClient(t)
+	if r, body := p.request(client, "POST", "/hub/api/publish", apiKey, `{"channel":"news","text":"hello"}`); r.StatusCode != 200 {
+		t.Errorf("%s %s", r.Status, body)
+	}
+	expect(`"text":"hello"`)
+	client.CloseIdleConnections()
+	p.signal(syscall.SIGTERM)
+	for {
+		if _, _, err := conn.ReadMessage(); err != nil {
+			if !websocket.IsCloseError(err, websocket.CloseServiceRestart) {
+				t.Errorf("the connection ended with %v, want 1012", err)
+			}
+			break
+		}
+	}
+	if code := p.wait(); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// Pages of other origins come in if they are allowed to.
+func TestServeOrigins(t *testing.T) {
+	for _, engine := range []string{engineLoop, engineNetHTTP} {
+		t.Run(engine, func(t *testing.T) {
+			p := serve(t, "serve", "--addr", "127.0.0.1:0", "--engine", engine, "--anonymous", "all",
+				"--allowed-origins", "https://friend.example, https://other.example:8443")
+			for origin, allowed := range map[string]bool{
+				"https://friend.example": true, "https://other.example:8443": true, "https://other.example": false,
+			} {
+				conn, r, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(p.url, "http")+"/hub/ws", http.Header{"Origin": {origin}})
+				if err == nil {
+					conn.Close()
+				}
+				if (err == nil) != allowed || !allowed && (r == nil || r.StatusCode != 403) {
+					t.Errorf("a WebSocket of %s: %v", origin, err)
+				}
+				q, err := http.NewRequest("POST", p.url+"/hub/publish", strings.NewReader(`{"channel":"a","text":"x"}`))
+				if err != nil {
+					t.Fatal(err)
+				}
+				q.Header.Set("Origin", origin)
+				client := newClient(t)
+				r, err = client.Do(q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Body.Close()
+				client.CloseIdleConnections()
+				if (r.StatusCode == 200) != allowed || (r.Header.Get("Access-Control-Allow-Origin") == origin) != allowed {
+					t.Errorf("publishing of %s: %s %v", origin, r.Status, r.Header)
+				}
+			}
+		})
 	}
 }
 

@@ -10,9 +10,7 @@ import (
 	"strings"
 
 	"github.com/gale-server/gale/asgi"
-	"github.com/gale-server/gale/handlers"
 	"github.com/gale-server/gale/handlers/hub"
-	"github.com/gale-server/gale/handlers/hub/api"
 	"github.com/gale-server/gale/handlers/hub/jwt"
 )
 
@@ -249,39 +247,4 @@ func hubConfig(f *hubFile) (hub.Config, error) {
 		c.Channels[prefix] = o
 	}
 	return c, nil
-}
-
-// build makes the hub, and the handler of all that is served.
-func (s *hubSetup) build() (*hub.Hub, asgi.Handler, error) {
-	h, err := hub.New(s.config)
-	if err != nil {
-		return nil, nil, usagef("%w", err)
-	}
-	handler, err := s.handler(h)
-	if err != nil {
-		_ = h.Close() // the reason to leave is known
-		return nil, nil, usagef("%w", err)
-	}
-	return h, handler, nil
-}
-
-func (s *hubSetup) handler(h *hub.Hub) (asgi.Handler, error) {
-	mux := new(handlers.Mux)
-	mux.HTTP("/healthz", handlers.NewFixed(200, "ok\n"))
-	if s.metrics {
-		mux.HTTP("GET /metrics", hubMetrics(h))
-	}
-	publish, err := api.NewPublish(api.PublishConfig{Hub: h, Authenticate: s.authenticate, AllowedOrigins: s.origins})
-	if err != nil {
-		return nil, err
-	}
-	mux.HTTP(s.mount+"/publish", publish)
-	if len(s.keys) > 0 {
-		backend, err := api.New(api.Config{Hub: h, Keys: s.keys})
-		if err != nil {
-			return nil, err
-		}
-		mux.HTTP(s.mount+"/api/*", backend)
-	}
-	return mux, nil
 }
