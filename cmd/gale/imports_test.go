@@ -33,6 +33,7 @@ var layers = []struct {
 	{"handlers/images", nil},
 	{"handlers/cors", []string{"asgi", "asgi/websocket"}}, // whose rules for origins it shares
 	{"handlers/hub/jwt", []string{"asgi", "handlers/hub"}},
+	{"handlers/hub/hubtest", []string{"asgi", "asgi/asgitest", "handlers/hub"}}, // for tests
 	{"handlers/...", []string{"asgi", "executor", "handlers/..."}},
 	{"examples/internal/...", []string{"asgi/asgitest"}}, // for tests
 	{"examples/...", []string{"asgi/...", "executor/...", "handlers/..."}},
