@@ -30,41 +30,56 @@ func (b *bucket) take(now time.Time, rate float64, burst int) (wait time.Duratio
 	return 0, true
 }
 
-// rates are the buckets of channels. Those that have been full for a while are
-// dropped.
+// full is when the bucket is full again.
+func (b *bucket) full(rate float64, burst int) time.Time {
+	return b.at.Add(time.Duration((float64(burst) - b.tokens) / rate * float64(time.Second)))
+}
+
+// rates are the buckets of channels. One that is full is as good as none, and
+// dropped when there are many.
 //
 // Safe for concurrent use.
 type rates struct {
 	mu      sync.Mutex
-	buckets map[string]*bucket
+	buckets map[string]*channelBucket
+	enough  int // there are no more than these before full ones are looked for
 }
 
-// maxRates is how many buckets may be there before those that are full again are
-// looked for.
-const maxRates = 10_000
+type channelBucket struct {
+	bucket
+	fullAt time.Time
+}
+
+// fewRates is how many buckets are kept, whether they are full or not.
+const fewRates = 10_000
 
 func (r *rates) take(channel string, now time.Time, rate float64, burst int) (wait time.Duration, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	b := r.buckets[channel]
 	if b == nil {
-		if r.buckets == nil {
-			r.buckets = make(map[string]*bucket)
-		}
-		if len(r.buckets) >= maxRates {
+		if len(r.buckets) >= max(r.enough, fewRates) {
 			r.drop(now)
 		}
-		b = &bucket{}
+		if r.buckets == nil {
+			r.buckets = make(map[string]*channelBucket)
+		}
+		b = &channelBucket{}
 		r.buckets[channel] = b
 	}
-	return b.take(now, rate, burst)
+	wait, ok = b.take(now, rate, burst)
+	b.fullAt = b.full(rate, burst)
+	return wait, ok
 }
 
-// drop drops what nobody has asked for in a minute.
+// drop drops full buckets. It is done again when there are twice as many as were
+// left, so that it costs little for each.
 func (r *rates) drop(now time.Time) {
+	left := make(map[string]*channelBucket)
 	for channel, b := range r.buckets {
-		if now.Sub(b.at) > time.Minute {
-			delete(r.buckets, channel)
+		if b.fullAt.After(now) {
+			left[channel] = b
 		}
 	}
+	r.buckets, r.enough = left, 2*len(left)
 }

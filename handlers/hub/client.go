@@ -1,14 +1,18 @@
 package hub
 
 import (
+	"errors"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/gale-server/gale/asgi"
 )
 
 // Outlet is a transport's end of a client: what the hub has for it. It is called
 // on the client's loop, never from within Connect, and may call the client's
-// methods.
+// methods. A panic costs this client only: it is closed, with Internal, and logged.
 type Outlet interface {
 	// Messages takes messages of a subscription, in order and without a hole, and
 	// returns how many it took. Fewer than all means that it can take no more for
@@ -16,11 +20,13 @@ type Outlet interface {
 	// during the call, the messages for ever.
 	Messages(s *Subscription, batch []*Message) (taken int)
 
-	// Gap says that messages before the next one are lost.
+	// Gap says that messages before the next one are lost. It does not come while
+	// the outlet can take no messages of the subscription.
 	Gap(s *Subscription, gap Gap)
 
 	// Presence says that somebody has come or gone, if the subscription wants to
-	// know.
+	// know; the client itself too. It is not called while the outlet can take no
+	// messages of the subscription, and an outlet that cannot take it drops it.
 	Presence(s *Subscription, change PresenceChange)
 
 	// Ended says that a subscription is over for a reason of the hub's.
@@ -37,10 +43,12 @@ type Outlet interface {
 type Client struct {
 	hub           *Hub
 	feed          *feed
+	exchange      asgi.Exchange
 	who           Identity
 	out           Outlet
 	number        uint64
 	subs          []*Subscription // few: a list is found through as fast as a map
+	turn          int             // of subs, whose turn it is to go on
 	rate          bucket
 	before, after *Client // the others of the loop
 	closed        bool
@@ -53,29 +61,44 @@ func (c *Client) ID() string { return c.hub.born + strconv.FormatUint(c.number, 
 func (c *Client) Identity() *Identity { return &c.who }
 
 // Renew gives the client another identity of the same user: other grants, a later
-// end. Subscriptions that are no longer granted end.
+// end. Subscriptions that are no longer granted end, also those of which only
+// presence is not.
 func (c *Client) Renew(who Identity) error {
-	if who.User != c.who.User {
+	switch {
+	case c.closed:
+		return errOver
+	case who.User != c.who.User:
 		return &Error{Code: BadToken, Text: "the token is of another user"}
 	}
 	c.who = who
 	for _, s := range slices.Clone(c.subs) {
-		if err := c.hub.config.Allow(&c.who, Subscribe, s.channel); err != nil && !s.over {
+		if err := c.maySubscribe(s.channel, s.presence); err != nil {
 			s.revoke(refusal(err))
 		}
 	}
 	return nil
 }
 
+// maySubscribe returns why the client may not subscribe to a channel.
+func (c *Client) maySubscribe(channel string, presence bool) error {
+	err := c.hub.config.Allow(&c.who, Subscribe, channel)
+	if err == nil && presence {
+		err = c.hub.config.Allow(&c.who, Presence, channel)
+	}
+	return err
+}
+
 // refusal is what a client is told of an error of Config.Allow.
 func refusal(err error) *Error {
-	if e, ok := err.(*Error); ok {
+	var e *Error
+	if errors.As(err, &e) {
 		return e
 	}
 	return &Error{Code: NotAllowed, Text: "you may not do this in this channel"}
 }
 
-// Close ends the client and its subscriptions. Idempotent.
+// Close ends the client and its subscriptions, and its outlet is called no more.
+// Idempotent.
 func (c *Client) Close() {
 	if c.closed {
 		return
@@ -97,21 +120,76 @@ func (c *Client) expel(reason *Error) {
 	c.out.Close(reason)
 }
 
-// Writable says that the outlet can take messages again.
+// Writable says that the outlet can take messages again. Its subscriptions go on
+// in turn, until there is one that the outlet does not take everything of.
 func (c *Client) Writable() {
-	for i := 0; i < len(c.subs); i++ {
-		if s := c.subs[i]; s.state == stalled {
-			s.goOn()
-			if c.closed || s.state == stalled {
-				return
-			}
+	done := false
+	defer func() {
+		if !done {
+			c.Close() // something panics, and the exchange ends
 		}
+	}()
+	for s := c.stalled(); s != nil; s = c.stalled() {
+		s.goOn()
+		if !s.over && s.state == stalled {
+			break
+		}
+	}
+	done = true
+}
+
+// stalled returns the next subscription that waits for Writable, or nil.
+func (c *Client) stalled() *Subscription {
+	for i := range c.subs {
+		at := (c.turn + i) % len(c.subs)
+		if s := c.subs[at]; s.state == stalled {
+			c.turn = at + 1
+			return s
+		}
+	}
+	return nil
+}
+
+// post runs fn on the client's loop, unless the client is closed by then. A panic
+// costs this client only.
+func (c *Client) post(fn func()) {
+	c.feed.loop.Post(func() {
+		if c.closed {
+			return
+		}
+		done := false
+		defer func() {
+			if !done {
+				c.fail(recover())
+			}
+		}()
+		fn()
+		done = true
+	})
+}
+
+// fail ends the client because of a panic.
+func (c *Client) fail(value any) {
+	stack := debug.Stack()
+	c.hub.config.Logger.Error("a client of the hub panicked", "client", c.ID(), "panic", value, "stack", string(stack))
+	told := false
+	defer func() {
+		if !told { // the outlet is beyond help
+			_ = recover()
+			c.exchange.End(&asgi.PanicError{Value: value, Stack: stack})
+		}
+	}()
+	if !c.closed {
+		c.expel(errInternal)
+		told = true
 	}
 }
 
+var errInternal = &Error{Code: Internal, Text: "something is wrong with the server"}
+
 // Publish publishes one message in the client's name, within its rate. done is
 // called on the client's loop, before Publish returns or later, unless the client
-// is closed by then.
+// is closed meanwhile.
 func (c *Client) Publish(p Publication, done func(Result)) {
 	if err := c.mayPublish(&p); err != nil {
 		done(Result{Err: err})
@@ -124,6 +202,9 @@ func (c *Client) Publish(p Publication, done func(Result)) {
 }
 
 func (c *Client) mayPublish(p *Publication) error {
+	if c.closed {
+		return errOver
+	}
 	config := &c.hub.config
 	return c.hub.mayPublish(&c.who, p, func(now time.Time) (time.Duration, bool) {
 		return c.rate.take(now, config.PublishRate, config.PublishBurst)
@@ -131,18 +212,9 @@ func (c *Client) mayPublish(p *Publication) error {
 }
 
 // Members returns at most limit of those who are present in a channel, and how many
-// there are, as Publish does.
+// there are, as Hub.Members does. done is called as that of Publish.
 func (c *Client) Members(channel string, limit int, done func(members []Member, total int, err error)) {
-	err := c.hub.config.Allow(&c.who, Presence, channel)
-	switch {
-	case !ValidChannel(channel):
-		err = errBadChannel
-	case err != nil:
-		err = refusal(err)
-	case !c.hub.Options(channel).Presence:
-		err = &Error{Code: NotFound, Text: "the channel does not keep who is there"}
-	}
-	if err != nil {
+	if err := c.maySee(channel); err != nil {
 		done(nil, 0, err)
 		return
 	}
@@ -158,31 +230,48 @@ func (c *Client) Members(channel string, limit int, done func(members []Member, 
 	}, func(a answer) { done(a.members, a.total, a.err) })
 }
 
-// History returns what a channel's history holds behind a place, but what has
-// expired, as Publish does. The client must be granted to subscribe.
-func (c *Client) History(channel string, after Position, limit Limit, done func(History, error)) {
-	err := c.hub.config.Allow(&c.who, Subscribe, channel)
+// maySee returns why the client may not see who is in a channel.
+func (c *Client) maySee(channel string) error {
 	switch {
+	case c.closed:
+		return errOver
 	case !ValidChannel(channel):
-		err = errBadChannel
-	case err != nil:
-		err = refusal(err)
+		return errBadChannel
 	}
-	if err != nil {
+	if err := c.hub.config.Allow(&c.who, Presence, channel); err != nil {
+		return refusal(err)
+	}
+	if !c.hub.Options(channel).Presence {
+		return errNoPresence
+	}
+	return nil
+}
+
+// History returns what a channel's history holds behind a place, but what has
+// expired, as Hub.History does. The client must be granted to subscribe. done is
+// called as that of Publish.
+func (c *Client) History(channel string, after Position, limit Limit, done func(History, error)) {
+	if err := c.mayRead(channel); err != nil {
 		done(History{}, err)
 		return
 	}
-	type answer struct {
-		history History
-		err     error
-	}
 	await(c, func(settle func(answer)) {
-		c.hub.broker.Read(channel, after, limit, func(h History, err error) { settle(answer{h, asError(err)}) })
-	}, func(a answer) {
-		now := c.hub.config.Now()
-		a.history.Messages = slices.DeleteFunc(a.history.Messages, func(m *Message) bool { return m.expired(now) })
-		done(a.history, a.err)
-	})
+		c.hub.History(channel, after, limit, func(h History, err error) { settle(answer{h, err}) })
+	}, func(a answer) { done(a.history, a.err) })
+}
+
+// mayRead returns why the client may not read a channel's history.
+func (c *Client) mayRead(channel string) error {
+	switch {
+	case c.closed:
+		return errOver
+	case !ValidChannel(channel):
+		return errBadChannel
+	}
+	if err := c.hub.config.Allow(&c.who, Subscribe, channel); err != nil {
+		return refusal(err)
+	}
+	return nil
 }
 
 // member is the client as others see it.
@@ -210,7 +299,7 @@ func (c *Client) Unsubscribe(channel string) bool {
 	return s != nil
 }
 
-// Subscriptions are those of the client, not to be changed.
+// Subscriptions are those of the client, not to be changed or kept.
 func (c *Client) Subscriptions() []*Subscription { return c.subs }
 
 // await calls start, and then done on the client's loop with what settle is
@@ -220,19 +309,10 @@ func await[T any](c *Client, start func(settle func(T)), done func(T)) {
 	var a awaited[T]
 	start(func(value T) {
 		if a.settle(value) {
-			c.feed.loop.Post(func() {
-				if !c.closed {
-					done(value)
-				}
-			})
+			c.post(func() { done(value) })
 		}
 	})
 	if value, ok := a.returned(); ok {
 		done(value)
 	}
-}
-
-// expiry is how long the identity is still good; ok is false if it is for ever.
-func (who *Identity) expiry(now time.Time) (d time.Duration, ok bool) {
-	return who.Expires.Sub(now), !who.Expires.IsZero()
 }

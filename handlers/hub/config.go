@@ -39,8 +39,8 @@ type Config struct {
 	MaxSubscriptions int
 
 	// MaxChannels bounds the channels that are kept: with subscribers, a history,
-	// or members. What would make another is refused with TooMany. Default
-	// 2 million: some hundred bytes each.
+	// or members. What would make another is refused with TooMany. Those of which
+	// only places are kept make room. Default 2 million: some hundred bytes each.
 	MaxChannels int
 
 	// MaxPublishBytes bounds a payload. Default 64 KiB: what is larger is better
@@ -48,8 +48,8 @@ type Config struct {
 	MaxPublishBytes int
 
 	// PublishRate and PublishBurst bound what one client publishes, in messages
-	// per second in the long run, and at once. Default 10 and 50. Negative: no
-	// bound.
+	// per second in the long run, and at once. Default 10 and 50. A negative
+	// PublishRate means that there is no bound.
 	PublishRate  float64
 	PublishBurst int
 
@@ -68,10 +68,14 @@ type Config struct {
 // Options are what is special to a channel. In every field zero means the
 // default.
 type Options struct {
-	// HistoryMessages, HistoryBytes (of payloads, and 200 for each) and HistoryAge
-	// bound the history, which is the window in which nothing is lost. Default
-	// 256 messages, 1 MiB, 5 minutes: long enough to change trains. A negative
-	// HistoryMessages means that there is none.
+	// HistoryMessages, HistoryBytes (of payloads, keys and tags, and 200 for each)
+	// and HistoryAge bound the history, which is the window in which nothing is
+	// lost. Default 256 messages, 1 MiB, 5 minutes: long enough to change trains. A
+	// negative HistoryMessages means that there is none. What transports have
+	// encoded is kept with a message, and counts for nothing.
+	//
+	// The places of a channel stay good for HistoryAge after somebody last
+	// published or watched.
 	HistoryMessages int
 	HistoryBytes    int
 	HistoryAge      time.Duration
@@ -94,7 +98,10 @@ type Options struct {
 	PublishRate  float64
 	PublishBurst int
 
-	// Presence keeps who is there: members, and their coming and going.
+	// Presence keeps who is there: members, and their coming and going, which is
+	// told as it happens and not kept. A subscriber whose connection takes nothing
+	// for a while, or whose loop is far behind, misses some of it; Client.Members
+	// says how it is.
 	Presence bool
 }
 
@@ -107,12 +114,13 @@ const (
 	// has missed.
 	SlowDisconnect SlowPolicy = iota
 
-	// SlowDropOldest lets it go on; what the history has dropped meanwhile is a
-	// gap.
+	// SlowDropOldest lets it go on where it is; what the history has dropped
+	// meanwhile is a gap.
 	SlowDropOldest
 
 	// SlowLatest lets it go on with the newest message, and a gap before it. It is
-	// for values of which the last counts.
+	// for values of which the last counts. A subscription to a pattern does as with
+	// SlowDropOldest.
 	SlowLatest
 )
 
@@ -136,6 +144,7 @@ func (c Config) withDefaults() (Config, error) {
 	for name, limit := range map[string]int{
 		"MaxClients": c.MaxClients, "MaxClientsPerUser": c.MaxClientsPerUser, "MaxSubscriptions": c.MaxSubscriptions,
 		"MaxChannels": c.MaxChannels, "MaxPublishBytes": c.MaxPublishBytes, "MaxBacklog": c.MaxBacklog,
+		"PublishBurst": c.PublishBurst,
 	} {
 		if limit < 0 {
 			return c, fmt.Errorf("hub: %s is negative", name)
@@ -161,8 +170,11 @@ func (c Config) withDefaults() (Config, error) {
 	channels := make(map[string]Options, len(c.Channels)+1)
 	channels[""] = Options{}.withDefaults()
 	for prefix, o := range c.Channels {
-		if o.HistoryBytes < 0 || o.HistoryAge < 0 || o.MaxLagBytes < 0 || o.MaxSubscribers < 0 {
+		if o.HistoryBytes < 0 || o.HistoryAge < 0 || o.MaxLagBytes < 0 || o.MaxSubscribers < 0 || o.PublishRate < 0 || o.PublishBurst < 0 {
 			return c, fmt.Errorf("hub: a limit of the channels %q is negative", prefix)
+		}
+		if o.Slow > SlowLatest {
+			return c, fmt.Errorf("hub: the channels %q have no such SlowPolicy", prefix)
 		}
 		channels[prefix] = o.withDefaults()
 	}

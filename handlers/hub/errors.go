@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -13,22 +14,23 @@ type ErrorCode string
 
 // The codes of errors.
 const (
-	BadRequest   ErrorCode = "bad_request"   // not in the form that the transport asks for
-	BadChannel   ErrorCode = "bad_channel"   // no name of a channel: see ValidChannel
-	BadToken     ErrorCode = "bad_token"     // it is not ours, malformed, or of another client
-	TokenExpired ErrorCode = "token_expired" // it was good once
-	BadCursor    ErrorCode = "bad_cursor"    // forged, damaged, or of other channels
-	NotAllowed   ErrorCode = "not_allowed"   // to this client, in this channel
-	NotFound     ErrorCode = "not_found"     // there is nothing of that name
-	NotThere     ErrorCode = "not_subscribed"
-	TooLarge     ErrorCode = "too_large"    // a publication above Config.MaxPublishBytes
-	TooMany      ErrorCode = "too_many"     // subscriptions, clients, channels: as many as there may be
-	TooFast      ErrorCode = "too_fast"     // above a rate; RetryAfter says how long to wait
-	TooSlow      ErrorCode = "too_slow"     // the client does not take its messages
-	Replaced     ErrorCode = "replaced"     // a newer connection of the same session has its place
-	Disconnected ErrorCode = "disconnected" // by the server's operator
-	Draining     ErrorCode = "draining"     // the server is about to stop
-	Unavailable  ErrorCode = "unavailable"  // the broker cannot be reached
+	BadRequest   ErrorCode = "bad_request"    // not in the form that the transport asks for
+	BadChannel   ErrorCode = "bad_channel"    // no name of a channel: see ValidChannel
+	BadToken     ErrorCode = "bad_token"      // it is not ours, malformed, or of another client
+	TokenExpired ErrorCode = "token_expired"  // it was good once
+	BadCursor    ErrorCode = "bad_cursor"     // forged, damaged, or of other channels
+	NotAllowed   ErrorCode = "not_allowed"    // to this client, in this channel
+	NotFound     ErrorCode = "not_found"      // there is nothing of that name
+	NotThere     ErrorCode = "not_subscribed" // to this channel
+	TooLarge     ErrorCode = "too_large"      // a publication above Config.MaxPublishBytes
+	TooMany      ErrorCode = "too_many"       // subscriptions, clients, channels: as many as there may be
+	TooFast      ErrorCode = "too_fast"       // above a rate; RetryAfter says how long to wait
+	TooSlow      ErrorCode = "too_slow"       // the client does not take its messages
+	Replaced     ErrorCode = "replaced"       // a newer connection of the same session has its place
+	Disconnected ErrorCode = "disconnected"   // by the server's operator
+	Draining     ErrorCode = "draining"       // the server is about to stop
+	Unavailable  ErrorCode = "unavailable"    // the broker cannot be reached
+	Internal     ErrorCode = "internal"       // a fault of the server's; it is in its log
 )
 
 // Error is why something was not done, or is over. It is told to clients.
@@ -62,6 +64,7 @@ var answers = map[ErrorCode]struct{ status, close int }{
 	Disconnected: {http.StatusForbidden, 4410},
 	Draining:     {http.StatusServiceUnavailable, 1012},
 	Unavailable:  {http.StatusServiceUnavailable, 1013},
+	Internal:     {http.StatusInternalServerError, 1011},
 }
 
 // HTTPStatus is the status that says so; 500 for a code that is not ours.
@@ -89,11 +92,20 @@ func (e *Error) HTTPHeaders() []asgi.Header {
 	return []asgi.Header{{Name: "retry-after", Value: strconv.FormatInt(int64(s), 10)}}
 }
 
-// AsError returns err as one for clients: itself if it is an *Error, else one that
-// reveals nothing.
+// AsError returns err as one for clients: itself if it is an *Error or wraps one,
+// else one that reveals nothing.
 func AsError(err error) *Error {
-	if e, ok := err.(*Error); ok {
+	var e *Error
+	if errors.As(err, &e) {
 		return e
 	}
 	return &Error{Code: Unavailable, Text: "the server cannot do it now", RetryAfter: time.Second}
+}
+
+// asError is AsError for an error that may be nil.
+func asError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return AsError(err)
 }

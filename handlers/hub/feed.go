@@ -21,13 +21,19 @@ type feed struct {
 	posted   bool     // run is on its way
 
 	// Loop-owned.
-	clients clientList
-	run     func()
-	now     []*local // being handed out
-	work    handout
+	first     *Client // of a ring
+	run       func()
+	now       []*local // taken from dirty, and being handed out from at on
+	at        int
+	work      handout
+	spare     []*Message    // for the next batch of a local
+	serving   *Subscription // by step
+	stepping  bool
+	delivered uint64 // by step, and not counted yet
 }
 
-// handout is what is being given to the subscribers of one local.
+// handout is what is being given to the subscribers of one local. Its local is nil
+// if there is none.
 type handout struct {
 	local   *local
 	batch   []*Message
@@ -39,6 +45,9 @@ type handout struct {
 // some ten microseconds.
 const subscribersPerTask = 64
 
+// maxSpare is the capacity above which a batch is not used again.
+const maxSpare = 64
+
 func newFeed(h *Hub, loop asgi.Loop) *feed {
 	f := &feed{hub: h, loop: loop}
 	f.run = f.step
@@ -49,13 +58,12 @@ func newFeed(h *Hub, loop asgi.Loop) *feed {
 func (f *feed) message(l *local, batch []*Message) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.messages+len(batch) > f.hub.config.MaxBacklog {
-		if !l.behind {
-			f.hub.stats.backlogs.Add(1)
-		}
-		f.messages -= len(l.batch)
-		l.batch, l.behind = nil, true
-	} else if !l.behind {
+	switch {
+	case l.behind: // its subscribers will read
+	case f.messages+len(batch) > f.hub.config.MaxBacklog:
+		f.hub.stats.backlogs.Add(1)
+		f.drop(l)
+	default:
 		l.batch = append(l.batch, batch...)
 		f.messages += len(batch)
 	}
@@ -78,11 +86,17 @@ func (f *feed) presence(l *local, change PresenceChange) {
 func (f *feed) lost(l *local) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.messages -= len(l.batch)
-	l.batch, l.behind = nil, true
+	f.drop(l)
 	f.mark(l)
 }
 
+// drop drops the messages that wait for a local. The caller holds the lock.
+func (f *feed) drop(l *local) {
+	f.messages -= len(l.batch)
+	l.batch, l.behind = nil, true
+}
+
+// mark has something handed out to a local. The caller holds the lock.
 func (f *feed) mark(l *local) {
 	if !l.listed {
 		l.listed = true
@@ -94,26 +108,55 @@ func (f *feed) mark(l *local) {
 }
 
 // step serves some subscribers, and posts itself while there are more. It runs on
-// the loop.
+// the loop. A panic costs the client that was served, and nobody else.
 func (f *feed) step() {
-	served := 0
-	for served < subscribersPerTask {
-		w := &f.work
+	more := true
+	defer func() {
+		f.stepping = false
+		f.hub.stats.delivered.Add(f.delivered)
+		f.delivered = 0
+		if f.serving != nil {
+			c := f.serving.client
+			f.serving = nil
+			c.fail(recover())
+		}
+		if more {
+			f.loop.Post(f.run)
+		}
+	}()
+	f.stepping = true
+	more = f.serve()
+}
+
+// serve serves some subscribers, and reports whether there may be more.
+func (f *feed) serve() (more bool) {
+	w := &f.work
+	for range subscribersPerTask {
 		if w.local == nil && !f.take() {
-			return
+			return false
 		}
-		for w.local.next < len(w.local.subs) && served < subscribersPerTask {
-			s := w.local.subs[w.local.next]
-			w.local.next++
-			served++
-			s.handOut(w)
+		l := w.local
+		if l.next < len(l.subs) {
+			f.serving = l.subs[l.next]
+			l.next++
+			f.serving.handOut(w)
+			f.serving = nil
 		}
-		if w.local.next >= len(w.local.subs) {
-			w.local.next = 0
-			*w = handout{}
+		if l.next >= len(l.subs) {
+			l.next = 0
+			f.finish()
 		}
 	}
-	f.loop.Post(f.run)
+	return true
+}
+
+// finish ends the handing out to a local.
+func (f *feed) finish() {
+	if batch := f.work.batch; cap(batch) > 0 && cap(batch) <= maxSpare {
+		clear(batch)
+		f.spare = batch[:0]
+	}
+	f.work = handout{}
 }
 
 // take begins with the next local for which something waits; false if there is
@@ -121,21 +164,20 @@ func (f *feed) step() {
 func (f *feed) take() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.now) == 0 {
+	if f.at == len(f.now) {
 		if len(f.dirty) == 0 {
 			f.posted = false
 			return false
 		}
-		f.now, f.dirty = f.dirty, f.now[:0]
+		f.now, f.dirty, f.at = f.dirty, f.now[:0], 0
 	}
-	l := f.now[0]
-	f.now[0] = nil
-	if f.now = f.now[1:]; len(f.now) == 0 {
-		f.now = nil
-	}
+	l := f.now[f.at]
+	f.now[f.at] = nil
+	f.at++
 	f.work = handout{local: l, batch: l.batch, changes: l.changes, behind: l.behind}
 	f.messages -= len(l.batch)
-	l.batch, l.changes, l.behind, l.listed = nil, nil, false, false
+	l.batch, l.changes, l.behind, l.listed = f.spare, nil, false, false
+	f.spare = nil
 	return true
 }
 
@@ -162,32 +204,35 @@ func (l *local) detach(s *Subscription) {
 	l.subs = l.subs[:last]
 }
 
-// clientList is a ring of clients. Loop-owned.
-type clientList struct{ first *Client }
-
+// enter and leave change the ring of the clients. They are called on the loop.
 func (f *feed) enter(c *Client) {
-	if head := f.clients.first; head != nil {
-		c.before, c.after = head.before, head
-		c.before.after, c.after.before = c, c
-	} else {
+	if f.first == nil {
 		c.before, c.after = c, c
-		f.clients.first = c
+		f.first = c
+		return
 	}
+	c.before, c.after = f.first.before, f.first
+	c.before.after, c.after.before = c, c
 }
 
 func (f *feed) leave(c *Client) {
-	if c.after == c {
-		f.clients.first = nil
-		return
+	switch {
+	case c.after == c:
+		f.first = nil
+	case f.first == c:
+		f.first = c.after
 	}
 	c.before.after, c.after.before = c.after, c.before
-	if f.clients.first == c {
-		f.clients.first = c.after
-	}
+	c.before, c.after = nil, nil
 }
 
+// closeClients ends all clients, some at a time. It runs on the loop.
 func (f *feed) closeClients(reason *Error) {
-	for f.clients.first != nil {
-		f.clients.first.expel(reason)
+	for range subscribersPerTask {
+		if f.first == nil {
+			return
+		}
+		f.first.expel(reason)
 	}
+	f.loop.Post(func() { f.closeClients(reason) })
 }

@@ -1,8 +1,9 @@
 package hub
 
 import (
-	"errors"
 	"hash/maphash"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -62,8 +63,9 @@ func New(config Config) (*Hub, error) {
 
 var errClosed = &Error{Code: Draining, Text: "the server is about to stop"}
 
-// Close ends every client with Draining, and the broker. Nothing is published any
-// more.
+// Close ends every client with Draining, on its loop, and the broker. Nothing is
+// published any more. It waits for the broker only, and may be called more than
+// once.
 func (h *Hub) Close() error {
 	h.mu.Lock()
 	if h.closed {
@@ -91,7 +93,8 @@ func (h *Hub) Config() Config { return h.config }
 
 // Publish publishes in the server's name. It does not wait: done, which may be
 // nil, gets a result for each, before Publish returns or later, on any goroutine.
-// Each publication stands for itself; those of one channel keep their order.
+// Each publication stands for itself; those of one channel keep their order. The
+// batch may be used again once Publish has returned.
 func (h *Hub) Publish(batch []Publication, done func([]Result)) {
 	results := make([]Result, len(batch))
 	fit := make([]Publication, 0, len(batch))
@@ -105,6 +108,7 @@ func (h *Hub) Publish(batch []Publication, done func([]Result)) {
 	}
 	finish := func(published []Result) {
 		for i, r := range published {
+			r.Err = asError(r.Err)
 			results[at[i]] = r
 			if r.Err == nil && !r.Duplicate {
 				h.stats.published.Add(1)
@@ -138,63 +142,71 @@ func (h *Hub) check(p *Publication) error {
 		return &Error{Code: TooLarge, Text: "a message has at most " + strconv.Itoa(h.config.MaxPublishBytes) + " bytes"}
 	case p.TTL < 0:
 		return &Error{Code: BadRequest, Text: "the TTL is negative"}
+	case len(p.Key) > maxKeyBytes:
+		return &Error{Code: TooLarge, Text: "a key has at most " + strconv.Itoa(maxKeyBytes) + " bytes"}
+	case p.tagBytes() > maxTagBytes:
+		return &Error{Code: TooLarge, Text: "the tags of a message have at most " + strconv.Itoa(maxTagBytes) + " bytes"}
 	}
 	return nil
 }
 
 var (
-	errBadChannel = &Error{Code: BadChannel, Text: "this is no name of a channel"}
-	errNotThere   = &Error{Code: NotThere, Text: "you have not subscribed to this channel"}
+	errBadChannel   = &Error{Code: BadChannel, Text: "this is no name of a channel"}
+	errOver         = &Error{Code: Disconnected, Text: "this connection is over"}
+	errDisconnected = &Error{Code: Disconnected, Text: "you were disconnected"}
+	errRevoked      = &Error{Code: NotAllowed, Text: "you may no longer get this channel's messages"}
 )
 
-// History returns what a channel's history holds behind a place.
+// History returns what a channel's history holds behind a place, but what has
+// expired. done is called before History returns or later, on any goroutine.
 func (h *Hub) History(channel string, after Position, limit Limit, done func(History, error)) {
 	if !ValidChannel(channel) {
 		done(History{}, errBadChannel)
 		return
 	}
-	h.broker.Read(channel, after, limit, done)
+	h.broker.Read(channel, after, limit, func(read History, err error) {
+		now := h.config.Now()
+		read.Messages = slices.DeleteFunc(read.Messages, func(m *Message) bool { return m.expired(now) })
+		done(read, asError(err))
+	})
 }
 
-// Members returns at most limit of those who are present in a channel, and how
-// many there are.
+// Members returns at most limit of those who are present in a channel, in no
+// particular order, and how many there are; a negative limit is none. done is
+// called as that of History.
 func (h *Hub) Members(channel string, limit int, done func(members []Member, total int, err error)) {
 	if !ValidChannel(channel) {
 		done(nil, 0, errBadChannel)
 		return
 	}
-	h.broker.Members(channel, limit, done)
+	h.broker.Members(channel, limit, func(members []Member, total int, err error) { done(members, total, asError(err)) })
 }
 
 // Forget drops a channel's history. Who comes back for it gets a gap.
 func (h *Hub) Forget(channel string) { h.broker.Forget(channel) }
 
-// Disconnect ends all clients of a user in this process, with a reason, and
-// returns how many there were.
+// Disconnect ends all clients of a user in this process, and returns how many there
+// were. reason is what they are told; nil is one with the code Disconnected.
 func (h *Hub) Disconnect(user string, reason *Error) int {
-	h.mu.Lock()
-	clients := make([]*Client, 0, len(h.users[user]))
-	for c := range h.users[user] {
-		clients = append(clients, c)
+	if reason == nil {
+		reason = errDisconnected
 	}
-	h.mu.Unlock()
+	clients := h.clientsOf(user)
 	for _, c := range clients {
-		c.feed.loop.Post(func() { c.expel(reason) })
+		c.post(func() { c.expel(reason) })
 	}
 	return len(clients)
 }
 
-// Unsubscribe ends the subscriptions to a channel of all clients of a user in this
-// process.
+// Unsubscribe ends the subscriptions to a channel, or to a pattern, of all clients of
+// a user in this process. reason is what they are told; nil is one with the code
+// NotAllowed.
 func (h *Hub) Unsubscribe(user, channel string, reason *Error) {
-	h.mu.Lock()
-	clients := make([]*Client, 0, len(h.users[user]))
-	for c := range h.users[user] {
-		clients = append(clients, c)
+	if reason == nil {
+		reason = errRevoked
 	}
-	h.mu.Unlock()
-	for _, c := range clients {
-		c.feed.loop.Post(func() {
+	for _, c := range h.clientsOf(user) {
+		c.post(func() {
 			if s := c.find(channel); s != nil {
 				s.revoke(reason)
 			}
@@ -202,8 +214,15 @@ func (h *Hub) Unsubscribe(user, channel string, reason *Error) {
 	}
 }
 
+func (h *Hub) clientsOf(user string) []*Client {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Collect(maps.Keys(h.users[user]))
+}
+
 // Connect makes a client of an exchange. out is called on its loop, and so must
-// Connect and every method of the client be, until Close.
+// Connect and every method of the client be, until Close, which the transport calls
+// when the exchange is over.
 func (h *Hub) Connect(x asgi.Exchange, who Identity, out Outlet) (*Client, error) {
 	loop := asgi.LoopOf(x)
 	h.mu.Lock()
@@ -222,7 +241,7 @@ func (h *Hub) Connect(x asgi.Exchange, who Identity, out Outlet) (*Client, error
 		h.feeds[loop] = f
 	}
 	h.last++
-	c := &Client{hub: h, feed: f, who: who, out: out, number: h.last}
+	c := &Client{hub: h, feed: f, exchange: x, who: who, out: out, number: h.last}
 	f.size++
 	h.stats.clients.Add(1)
 	if who.User != "" {
@@ -289,7 +308,9 @@ func (h *Hub) Stats() Stats {
 type events Hub
 
 func (e *events) Messages(channel string, batch []*Message) {
-	(*Hub)(e).tell(channel, func(l *local) { l.feed.message(l, batch) })
+	if len(batch) > 0 {
+		(*Hub)(e).tell(channel, func(l *local) { l.feed.message(l, batch) })
+	}
 }
 
 func (e *events) Presence(channel string, change PresenceChange) {
@@ -304,12 +325,7 @@ func (e *events) Lost(channel string) {
 // it fits.
 func (h *Hub) tell(channel string, fn func(*local)) {
 	h.shard(channel).tell(channel, fn)
-	if h.wide.count.Load() == 0 {
-		return
-	}
-	for n := 0; n <= len(channel); n++ {
-		h.wide.tell(channel[:n]+"*", fn)
-	}
+	h.wide.tellPatterns(channel, fn)
 }
 
 func (h *Hub) shard(channel string) *topics {
@@ -321,13 +337,4 @@ func (h *Hub) topicsOf(channel string) *topics {
 		return &h.wide
 	}
 	return h.shard(channel)
-}
-
-// asError makes a *Error of what a broker says.
-func asError(err error) error {
-	var e *Error
-	if err == nil || errors.As(err, &e) {
-		return err
-	}
-	return &Error{Code: Unavailable, Text: "the messages cannot be reached"}
 }

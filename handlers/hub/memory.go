@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"crypto/rand"
 	"hash/maphash"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,7 +13,7 @@ import (
 // MemoryConfig holds what a Memory needs to know.
 type MemoryConfig struct {
 	// Options returns the options of a channel, of which those of the history
-	// count. Default: the zero Options for all. Every default must be put in.
+	// count. Default: the zero Options for all.
 	Options func(channel string) Options
 
 	// MaxChannels bounds the channels that are kept. Zero is no bound.
@@ -23,9 +24,11 @@ type MemoryConfig struct {
 }
 
 // Memory is the Broker of a single process. A channel is there as long as there
-// is something in its history, or somebody watches it or is present; without it
-// costs nothing. What is published and no history is to keep, and nobody
-// watches, has no place: its Receipt is zero.
+// is something in its history, or somebody watches it or is present. For another
+// HistoryAge after it was last used its epoch and top are kept, unless MaxChannels
+// wants room: otherwise who comes back could not know that nothing was missed. Then
+// it costs nothing. What is published and no history is to keep, in a channel
+// that is not there, has no place: its Receipt is zero.
 //
 // Safe for concurrent use.
 type Memory struct {
@@ -34,6 +37,7 @@ type Memory struct {
 	seed   maphash.Seed
 	shards [shards]memoryShard
 	count  atomic.Int64
+	once   sync.Once // for stop
 	stop   chan struct{}
 	done   chan struct{}
 }
@@ -42,7 +46,10 @@ type Memory struct {
 type memoryShard struct {
 	mu     sync.Mutex
 	named  map[string]*log
-	due    dueLogs
+	most   int         // of named, since it was made
+	old    dueLogs     // those with a history, by when the oldest message is due
+	unused dueLogs     // those that nothing keeps, by when they are to be dropped
+	one    [1]*Message // to be told
 	closed bool
 }
 
@@ -53,20 +60,28 @@ type log struct {
 	top      uint64
 	messages []*Message // the last ones, oldest first
 	bytes    int
-	keys     map[string]Receipt // of messages
-	members  map[string]Member  // by client
+	keys     map[string]Position // of messages
+	members  map[string]Member   // by client
 	watched  bool
-	keep     Options
+	keep     keep
+	used     time.Time // when it was last published in or watched
 
-	at    time.Time // when due, if queued
-	index int       // in the shard's due; -1 if not queued
+	queue *dueLogs // in which it is
+	at    time.Time
+	index int
+}
+
+// keep is what a log needs of Options.
+type keep struct {
+	messages int
+	bytes    int
+	age      time.Duration
 }
 
 // NewMemory returns an empty Memory. Its Close must be called.
 func NewMemory(config MemoryConfig) *Memory {
 	if config.Options == nil {
-		standard := Options{}.withDefaults()
-		config.Options = func(string) Options { return standard }
+		config.Options = func(string) Options { return Options{} }
 	}
 	if config.Now == nil {
 		config.Now = time.Now
@@ -112,11 +127,7 @@ func (m *Memory) Close() error {
 		s.closed = true
 		s.mu.Unlock()
 	}
-	select {
-	case <-m.stop:
-	default:
-		close(m.stop)
-	}
+	m.once.Do(func() { close(m.stop) })
 	if m.events != nil {
 		<-m.done
 	}
@@ -132,30 +143,81 @@ func (m *Memory) Channels() int { return int(m.count.Load()) }
 
 // open returns a channel, made if need be. The caller holds the shard's lock.
 func (m *Memory) open(s *memoryShard, channel string) (*log, error) {
-	if l := s.named[channel]; l != nil {
-		return l, nil
-	}
 	if s.closed {
 		return nil, errClosed
 	}
-	if n := m.count.Add(1); m.config.MaxChannels > 0 && n > int64(m.config.MaxChannels) {
-		m.count.Add(-1)
+	if l := s.named[channel]; l != nil {
+		return l, nil
+	}
+	if !m.countOne(s) {
 		return nil, &Error{Code: TooMany, Text: "there are as many channels as there may be", RetryAfter: time.Minute}
 	}
-	l := &log{name: channel, epoch: newEpoch(), keep: m.config.Options(channel), index: -1}
+	o := m.config.Options(channel).withDefaults()
+	l := &log{name: channel, epoch: newEpoch(), keep: keep{o.HistoryMessages, o.HistoryBytes, o.HistoryAge}}
 	s.named[channel] = l
+	s.most = max(s.most, len(s.named))
 	return l, nil
 }
 
-// settle drops a channel that nothing keeps. The caller holds the shard's lock.
-func (m *Memory) settle(s *memoryShard, l *log) {
-	if l.watched || len(l.messages) > 0 || len(l.members) > 0 {
-		return
+// countOne counts a channel more, if there may be one, in the place of one that is
+// not used if need be. The caller holds the shard's lock.
+func (m *Memory) countOne(s *memoryShard) bool {
+	if n := m.count.Add(1); m.config.MaxChannels == 0 || n <= int64(m.config.MaxChannels) {
+		return true
 	}
-	if l.index >= 0 {
-		heap.Remove(&s.due, l.index)
+	if s.dropUnused(m) {
+		return true
 	}
+	for i := range m.shards {
+		other := &m.shards[i]
+		if other != s && other.mu.TryLock() { // nobody waits with a lock held
+			dropped := other.dropUnused(m)
+			other.mu.Unlock()
+			if dropped {
+				return true
+			}
+		}
+	}
+	m.count.Add(-1)
+	return false
+}
+
+// dropUnused drops a channel that is not used, and reports whether there was one.
+// The caller holds the lock.
+func (s *memoryShard) dropUnused(m *Memory) bool {
+	if len(s.unused) == 0 {
+		return false
+	}
+	m.drop(s, s.unused[0])
+	return true
+}
+
+// settle queues a channel for what is to happen to it next. The caller holds the
+// shard's lock.
+func (m *Memory) settle(s *memoryShard, l *log, now time.Time) {
+	switch {
+	case len(l.messages) > 0:
+		if l.queue != &s.old {
+			l.leave()
+			l.enter(&s.old, l.messages[0].Time.Add(l.keep.age))
+		}
+	case l.watched || len(l.members) > 0:
+		l.leave()
+	default:
+		l.leave()
+		if until := l.used.Add(l.keep.age); until.After(now) {
+			l.enter(&s.unused, until)
+		} else {
+			m.drop(s, l)
+		}
+	}
+}
+
+// drop drops a channel. The caller holds the shard's lock.
+func (m *Memory) drop(s *memoryShard, l *log) {
+	l.leave()
 	delete(s.named, l.name)
+	s.named, s.most = shrink(s.named, s.most)
 	m.count.Add(-1)
 }
 
@@ -173,58 +235,59 @@ func (m *Memory) publish(p *Publication, now time.Time) Result {
 	s := m.shard(p.Channel)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.named[p.Channel]
-	if l == nil && m.config.Options(p.Channel).HistoryMessages < 0 {
-		if s.closed {
-			return Result{Err: errClosed}
-		}
+	if s.closed {
+		return Result{Err: errClosed}
+	}
+	if s.named[p.Channel] == nil && m.config.Options(p.Channel).HistoryMessages < 0 {
 		// Nobody watches it by its name; perhaps by a pattern.
-		m.events.Messages(p.Channel, []*Message{{Publication: *p, Time: now}})
+		m.tell(s, &Message{Publication: *p, Time: now})
 		return Result{}
 	}
 	l, err := m.open(s, p.Channel)
 	if err != nil {
 		return Result{Err: err}
 	}
-	if s.closed {
-		return Result{Err: errClosed}
-	}
 	l.expire(now)
-	if r, again := l.keys[p.Key]; again && p.Key != "" {
-		r.Duplicate = true
-		return Result{Receipt: r}
+	if p.Key != "" {
+		if at, again := l.keys[p.Key]; again {
+			return Result{Receipt: Receipt{Position: at, Duplicate: true}}
+		}
 	}
 	l.top++
+	l.used = now
 	message := &Message{Publication: *p, Position: Position{Epoch: l.epoch, Offset: l.top}, Time: now}
 	l.add(message)
-	if len(l.messages) > 0 && l.index < 0 {
-		l.at = l.messages[0].Time.Add(l.keep.HistoryAge)
-		heap.Push(&s.due, l)
-	}
-	m.events.Messages(p.Channel, []*Message{message})
+	m.settle(s, l, now)
+	m.tell(s, message)
 	return Result{Receipt: Receipt{Position: message.Position}}
+}
+
+// tell tells of a message. The caller holds the shard's lock.
+func (m *Memory) tell(s *memoryShard, message *Message) {
+	s.one[0] = message
+	m.events.Messages(message.Channel, s.one[:])
+	s.one[0] = nil
 }
 
 // add puts a message into the history, as far as there is one.
 func (l *log) add(m *Message) {
-	if l.keep.HistoryMessages < 0 {
+	if l.keep.messages < 0 {
 		return
 	}
 	if m.Key != "" {
 		if l.keys == nil {
-			l.keys = make(map[string]Receipt)
+			l.keys = make(map[string]Position)
 		}
-		l.keys[m.Key] = Receipt{Position: m.Position}
+		l.keys[m.Key] = m.Position
 	}
 	l.messages = append(l.messages, m)
 	l.bytes += m.size()
-	for len(l.messages) > l.keep.HistoryMessages || l.bytes > l.keep.HistoryBytes {
-		l.drop()
+	for len(l.messages) > l.keep.messages || l.bytes > l.keep.bytes {
+		l.dropOldest()
 	}
 }
 
-// drop drops the oldest message.
-func (l *log) drop() {
+func (l *log) dropOldest() {
 	m := l.messages[0]
 	l.messages[0] = nil
 	l.messages = l.messages[1:] // append moves what is left when it comes to the end
@@ -239,8 +302,8 @@ func (l *log) drop() {
 
 // expire drops what is too old.
 func (l *log) expire(now time.Time) {
-	for len(l.messages) > 0 && now.Sub(l.messages[0].Time) >= l.keep.HistoryAge {
-		l.drop()
+	for len(l.messages) > 0 && now.Sub(l.messages[0].Time) >= l.keep.age {
+		l.dropOldest()
 	}
 }
 
@@ -261,18 +324,16 @@ func (m *Memory) sweep(s *memoryShard, now time.Time) (more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for range sweepAtOnce {
-		if len(s.due) == 0 || s.due[0].at.After(now) {
+		l := s.old.due(now)
+		if l == nil {
+			l = s.unused.due(now)
+		}
+		if l == nil {
 			return false
 		}
-		l := s.due[0]
 		l.expire(now)
-		if len(l.messages) > 0 {
-			l.at = l.messages[0].Time.Add(l.keep.HistoryAge)
-			heap.Fix(&s.due, 0)
-			continue
-		}
-		heap.Pop(&s.due)
-		m.settle(s, l)
+		l.leave()
+		m.settle(s, l, now)
 	}
 	return true
 }
@@ -298,17 +359,17 @@ func (l *log) read(after Position, limit Limit) (h History) {
 	oldest := l.top - uint64(len(l.messages)) // the place before the first
 	start := oldest
 	switch {
-	case after.Epoch == l.epoch && after.Offset >= oldest && after.Offset <= l.top:
-		start = after.Offset
-	case after.Epoch == l.epoch && after.Offset < oldest:
-		h.Missing = int64(oldest - after.Offset)
-	case after.Epoch == l.epoch: // it cannot have seen what is not there
+	case after.Epoch == "":
+		h.Missing = int64(oldest)
+	case after.Epoch != l.epoch:
+		h.Missing = -1
+	case after.Offset > l.top: // it cannot have seen what is not there
 		h.Missing = -1
 		start = l.top
-	case after.Epoch != "":
-		h.Missing = -1
 	case after.Offset < oldest:
-		h.Missing = int64(oldest)
+		h.Missing = int64(oldest - after.Offset)
+	default:
+		start = after.Offset
 	}
 	messages := l.messages[start-oldest:]
 	if limit.Newest {
@@ -323,7 +384,7 @@ func (l *log) read(after Position, limit Limit) (h History) {
 		}
 		start += skipped
 	}
-	h.Messages = append([]*Message(nil), messages...)
+	h.Messages = slices.Clone(messages)
 	h.Start = Position{Epoch: l.epoch, Offset: start}
 	return h
 }
@@ -333,7 +394,7 @@ func first(messages []*Message, limit Limit) []*Message {
 	bytes := 0
 	for i, m := range messages {
 		bytes += len(m.Data)
-		if i == limit.Messages || limit.Bytes >= 0 && i > 0 && bytes > limit.Bytes {
+		if i == limit.Messages || limit.Bytes > 0 && i > 0 && bytes > limit.Bytes {
 			return messages[:i]
 		}
 	}
@@ -345,7 +406,7 @@ func newest(messages []*Message, limit Limit) []*Message {
 	bytes := 0
 	for n := 0; n < len(messages); n++ {
 		bytes += len(messages[len(messages)-1-n].Data)
-		if n == limit.Messages || limit.Bytes >= 0 && n > 0 && bytes > limit.Bytes {
+		if n == limit.Messages || limit.Bytes > 0 && n > 0 && bytes > limit.Bytes {
 			return messages[len(messages)-n:]
 		}
 	}
@@ -363,6 +424,7 @@ func (m *Memory) Watch(channel string, done func(error)) {
 	l, err := m.open(s, channel)
 	if err == nil {
 		l.watched = true
+		m.settle(s, l, l.used)
 	}
 	s.mu.Unlock()
 	done(err)
@@ -370,17 +432,21 @@ func (m *Memory) Watch(channel string, done func(error)) {
 
 // Unwatch implements [Broker].
 func (m *Memory) Unwatch(channel string) {
-	m.change(channel, func(l *log) { l.watched = false })
+	m.change(channel, func(l *log, now time.Time) {
+		l.watched = false
+		l.used = now
+	})
 }
 
 // change changes a channel that is there.
-func (m *Memory) change(channel string, fn func(*log)) {
+func (m *Memory) change(channel string, fn func(l *log, now time.Time)) {
+	now := m.config.Now()
 	s := m.shard(channel)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l := s.named[channel]; l != nil {
-		fn(l)
-		m.settle(s, l)
+		fn(l, now)
+		m.settle(s, l, now)
 	}
 }
 
@@ -391,7 +457,7 @@ func (m *Memory) Enter(channel string, who Member) {
 	defer s.mu.Unlock()
 	l, err := m.open(s, channel)
 	if err != nil {
-		return // the broker is closed: whoever enters watches
+		return // not in what is watched, unless the broker is closed
 	}
 	if l.members == nil {
 		l.members = make(map[string]Member)
@@ -400,13 +466,16 @@ func (m *Memory) Enter(channel string, who Member) {
 		l.members[who.Client] = who
 		m.events.Presence(channel, PresenceChange{Member: who})
 	}
+	m.settle(s, l, l.used)
 }
 
 // Leave implements [Broker].
 func (m *Memory) Leave(channel string, who Member) {
-	m.change(channel, func(l *log) {
+	m.change(channel, func(l *log, _ time.Time) {
 		if _, there := l.members[who.Client]; there {
-			delete(l.members, who.Client)
+			if delete(l.members, who.Client); len(l.members) == 0 {
+				l.members = nil
+			}
 			m.events.Presence(channel, PresenceChange{Member: who, Left: true})
 		}
 	})
@@ -433,14 +502,35 @@ func (m *Memory) Members(channel string, limit int, done func(members []Member, 
 
 // Forget implements [Broker].
 func (m *Memory) Forget(channel string) {
-	m.change(channel, func(l *log) {
+	m.change(channel, func(l *log, _ time.Time) {
 		l.messages, l.keys, l.bytes = nil, nil, 0
-		l.epoch, l.top = newEpoch(), 0
+		l.epoch, l.top, l.used = newEpoch(), 0, time.Time{}
 	})
 }
 
 // dueLogs are logs by when they are due, for package heap.
 type dueLogs []*log
+
+// due returns the first, if it is due.
+func (d dueLogs) due(now time.Time) *log {
+	if len(d) == 0 || d[0].at.After(now) {
+		return nil
+	}
+	return d[0]
+}
+
+// enter and leave change the queue a log is in.
+func (l *log) enter(d *dueLogs, at time.Time) {
+	l.queue, l.at = d, at
+	heap.Push(d, l)
+}
+
+func (l *log) leave() {
+	if l.queue != nil {
+		heap.Remove(l.queue, l.index)
+		l.queue = nil
+	}
+}
 
 func (d dueLogs) Len() int           { return len(d) }
 func (d dueLogs) Less(i, j int) bool { return d[i].at.Before(d[j].at) }
@@ -458,6 +548,8 @@ func (d *dueLogs) Pop() any {
 	l := old[len(old)-1]
 	old[len(old)-1] = nil
 	*d = old[:len(old)-1]
-	l.index = -1
+	if cap(old) > 128 && len(*d) < cap(old)/4 {
+		*d = slices.Clone(*d)
+	}
 	return l
 }

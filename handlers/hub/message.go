@@ -23,19 +23,33 @@ type Publication struct {
 	Data []byte
 
 	// Key makes a repetition harmless: of several publications of one channel
-	// with one Key, as long as the channel remembers it, the first counts, and
-	// the others get its Receipt. "" is no key.
+	// with one Key, as long as the first is in the history, it counts, and the
+	// others get its Receipt. "" is no key; it has at most 255 bytes.
 	Key string
 
-	// TTL bounds the life in the history, if it is less than the channel's. Zero
-	// is no bound of its own.
+	// TTL bounds the life in the history, if it is less than the channel's: later,
+	// nobody gets the message any more. Zero is no bound of its own.
 	TTL time.Duration
 
-	// Tags are what subscriptions may filter by; not changed any more.
+	// Tags are what subscriptions may filter by; not changed any more. They have
+	// at most 1024 bytes in all.
 	Tags map[string]string
 
 	// Publisher says who publishes: the user of a client, "" for the server.
 	Publisher string
+}
+
+// What a publication may have beside its payload.
+const (
+	maxKeyBytes = 255
+	maxTagBytes = 1024
+)
+
+func (p *Publication) tagBytes() (n int) {
+	for name, value := range p.Tags {
+		n += len(name) + len(value)
+	}
+	return n
 }
 
 // Receipt says where a publication has its place.
@@ -69,7 +83,8 @@ type Message struct {
 type Format struct{ encode func(*Message) []byte }
 
 // NewFormat makes a format of a function that depends on nothing but the
-// message. What it returns is shared and must not be changed.
+// message. What it returns is shared, kept as long as the message, and must not be
+// changed. The function may be called by several goroutines at once.
 func NewFormat(encode func(*Message) []byte) *Format { return &Format{encode} }
 
 // Encode returns m in a format, made anew and kept by nobody: for a format that is
@@ -83,7 +98,7 @@ type encoding struct {
 	next   *encoding
 }
 
-// Encoded returns m in a format, which is made at the first call. It must not be
+// Encoded returns m in a format, made when it is first asked for. It must not be
 // changed.
 func (m *Message) Encoded(f *Format) []byte {
 	head := m.encoded.Load()
@@ -102,13 +117,14 @@ func (m *Message) expired(now time.Time) bool {
 	return m.TTL > 0 && now.Sub(m.Time) >= m.TTL
 }
 
-// size is what m counts for in bounds of bytes: the payload, and about as much as
-// everything around it.
-func (m *Message) size() int { return len(m.Data) + messageOverhead }
+// size is what m counts for in bounds of bytes: the payload, the key and the tags,
+// and about as much as everything around them.
+func (m *Message) size() int { return len(m.Data) + len(m.Key) + m.tagBytes() + messageOverhead }
 
 const messageOverhead = 200
 
-// Gap says that messages of a channel are lost to a subscription.
+// Gap says that messages of a channel are lost to a subscription. That to a pattern
+// has no places: its gap says only that there may have been more.
 type Gap struct {
 	From    Position // the last place the subscription has seen
 	To      Position // where it goes on

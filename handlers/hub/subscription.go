@@ -1,8 +1,6 @@
 package hub
 
-import (
-	"slices"
-)
+import "slices"
 
 // SubscribeOptions say what a client wants of a channel.
 type SubscribeOptions struct {
@@ -47,39 +45,49 @@ type Subscribed struct {
 //
 // Loop-owned: call only from its event loop.
 type Subscription struct {
-	client   *Client
-	local    *local
-	index    int // in local.subs
-	channel  string
-	filter   func(*Message) bool
+	client  *Client
+	local   *local
+	index   int // in local.subs
+	channel string
+	filter  func(*Message) bool
+	data    any
+
+	place   Position
+	seen    Position // of the newest message that was handed out while reading or stalled
+	lag     int      // bytes of what was handed out and not taken yet
+	lagFrom uint64   // the offset of the first of these; 0 if there is none
+
 	state    state
-	place    Position
-	seen     Position // of the newest message that was handed out
-	lag      int      // bytes handed out while stalled
-	wide     bool     // of a pattern
-	latest   bool     // only the newest message is wanted
-	presence bool
-	member   bool
 	over     bool
-	data     any
+	wide     bool // of a pattern
+	presence bool // wants to know who comes and goes
+	member   bool // has entered
+	missed   bool // of a pattern, that something was handed out and not taken
+	slow     bool // the policy has acted
 }
 
 type state uint8
 
 const (
-	reading state = iota // the broker is asked
+	reading state = iota // the broker is asked, or about to be
 	live                 // it takes what is handed out
 	stalled              // its outlet takes nothing for now
 )
 
-// piece is how much is read from the history at a time.
+// piece is how much is read from the history at a time, and piecesPerTask how much
+// of it before the loop may see to others.
 var piece = Limit{Messages: 128, Bytes: 256 << 10}
+
+const piecesPerTask = 8
+
+// somewhere is a place behind all others.
+var somewhere = Position{Epoch: "?", Offset: 1<<64 - 1}
 
 // Channel is the channel's name, or the pattern.
 func (s *Subscription) Channel() string { return s.channel }
 
 // Position is how far the subscription is: what comes before was taken, filtered
-// or told as a gap.
+// or told as a gap. It is zero for a pattern.
 func (s *Subscription) Position() Position { return s.place }
 
 // Data is what SubscribeOptions.Data was.
@@ -91,56 +99,60 @@ func (s *Subscription) Client() *Client { return s.client }
 // Subscribe subscribes to a channel, or with a "*" at the end to all channels that
 // begin so. done is called on the client's loop, before Subscribe returns or
 // later, and before anything of the subscription comes; not if the client is
-// closed by then, or the subscription cancelled.
+// closed meanwhile, or the subscription cancelled.
 func (c *Client) Subscribe(channel string, o SubscribeOptions, done func(*Subscription, Subscribed, error)) {
 	s, err := c.subscribe(channel, &o)
 	if err != nil {
 		done(nil, Subscribed{}, err)
 		return
 	}
+	whole := false
+	defer func() {
+		if !whole {
+			c.Close() // something panics, and the exchange ends
+		}
+	}()
 	await(c, func(settle func(error)) {
 		c.hub.topicsOf(channel).watch(c.hub.broker, s.local.topic, settle)
 	}, func(err error) {
-		if s.over {
-			return
-		}
-		if err != nil {
+		switch {
+		case s.over:
+		case err != nil:
 			s.Cancel()
 			done(nil, Subscribed{}, asError(err))
-			return
+		default:
+			s.begin(&o, done)
 		}
-		s.begin(&o, done)
 	})
+	whole = true
 }
+
+var errNoPresence = &Error{Code: NotFound, Text: "the channel does not keep who is there"}
 
 func (c *Client) subscribe(channel string, o *SubscribeOptions) (*Subscription, error) {
 	_, wide := prefixOf(channel)
-	options := c.hub.Options(channel)
 	switch {
 	case c.closed:
-		return nil, errClosed
+		return nil, errOver
 	case !wide && !ValidChannel(channel):
 		return nil, errBadChannel
 	case c.find(channel) != nil:
 		return nil, &Error{Code: BadRequest, Text: "you have subscribed to this channel already"}
 	case len(c.subs) >= c.hub.config.MaxSubscriptions:
 		return nil, &Error{Code: TooMany, Text: "you have as many subscriptions as you may"}
-	case (o.Presence || o.Member) && (wide || !options.Presence):
-		return nil, &Error{Code: NotFound, Text: "the channel does not keep who is there"}
 	}
-	if err := c.hub.config.Allow(&c.who, Subscribe, channel); err != nil {
+	if err := c.maySubscribe(channel, o.Presence); err != nil {
 		return nil, refusal(err)
 	}
-	if o.Presence {
-		if err := c.hub.config.Allow(&c.who, Presence, channel); err != nil {
-			return nil, refusal(err)
-		}
+	options := c.hub.Options(channel)
+	if (o.Presence || o.Member) && (wide || !options.Presence) {
+		return nil, errNoPresence
 	}
 	l, err := c.hub.topicsOf(channel).add(channel, c.feed, options.MaxSubscribers)
 	if err != nil {
 		return nil, err
 	}
-	s := &Subscription{client: c, local: l, channel: channel, filter: o.Filter, wide: wide, presence: o.Presence, member: o.Member, data: o.Data}
+	s := &Subscription{client: c, local: l, channel: channel, filter: o.Filter, wide: wide, data: o.Data}
 	l.attach(s)
 	c.subs = append(c.subs, s)
 	c.hub.stats.subscriptions.Add(1)
@@ -151,105 +163,154 @@ func (c *Client) subscribe(channel string, o *SubscribeOptions) (*Subscription, 
 func (s *Subscription) begin(o *SubscribeOptions, done func(*Subscription, Subscribed, error)) {
 	if s.wide {
 		s.state = live
+		s.onTime()
 		done(s, Subscribed{}, nil)
 		return
-	}
-	if s.member {
-		s.client.hub.broker.Enter(s.channel, s.client.member())
 	}
 	after, limit := Position{}, piece
 	switch {
 	case o.After != nil:
 		after = *o.After
-	case o.Last > 0:
-		limit.Messages, limit.Newest = min(o.Last, limit.Messages), true
+	case o.Last > 0: // all at once, which is not more than the history
+		limit = Limit{Messages: o.Last, Newest: true}
 	default:
 		limit = Limit{}
 	}
-	s.read(after, limit, func(h History, err error) {
-		if err != nil {
-			s.Cancel()
-			done(nil, Subscribed{}, err)
-			return
-		}
-		begun := Subscribed{Position: h.Start, Top: h.Top}
-		if o.After != nil {
-			begun.Missing = h.Missing
-			if *o.After == (Position{}) {
-				begun.Missing = 0 // who asks for what there is misses nothing
-			}
-		}
-		s.place = h.Start
-		done(s, begun, nil)
-		if !s.over {
-			s.take(h)
-		}
-	})
-}
-
-// read asks the broker. then is called on the loop, unless the subscription is over
-// by then.
-func (s *Subscription) read(after Position, limit Limit, then func(History, error)) {
-	type answer struct {
-		history History
-		err     error
+	begun := func(a answer) { s.begun(o, a, done) }
+	if a, here := s.read(after, limit, begun); here {
+		begun(a)
 	}
-	s.state = reading
-	await(s.client, func(settle func(answer)) {
-		s.client.hub.broker.Read(s.channel, after, limit, func(h History, err error) { settle(answer{h, asError(err)}) })
-	}, func(a answer) {
-		if !s.over {
-			then(a.history, a.err)
-		}
-	})
 }
 
-// take takes a piece of history that begins at the subscription's place, and reads
-// on until there is none left.
-func (s *Subscription) take(h History) {
-	s.client.hub.stats.recovered.Add(uint64(len(h.Messages)))
-	s.state = live
-	s.give(h.Messages)
-	if s.over || s.state != live {
+// begun follows the first answer.
+func (s *Subscription) begun(o *SubscribeOptions, a answer, done func(*Subscription, Subscribed, error)) {
+	if a.err != nil {
+		s.Cancel()
+		done(nil, Subscribed{}, a.err)
 		return
 	}
-	if s.place != h.Top || s.newer() {
+	h := a.history
+	missing := h.Missing
+	if o.After == nil || *o.After == (Position{}) {
+		missing = 0 // who asks for what there is misses nothing
+	}
+	s.place, s.presence = h.Start, o.Presence
+	if o.Member {
+		s.member = true
+		s.client.hub.broker.Enter(s.channel, s.client.member())
+	}
+	done(s, Subscribed{Position: h.Start, Top: h.Top, Missing: missing}, nil)
+	if !s.over && s.take(h) {
 		s.catchUp()
 	}
 }
 
-// newer reports whether something was handed out, and left, that is behind the
-// place.
-func (s *Subscription) newer() bool {
-	return s.seen.Epoch != "" && (s.seen.Epoch != s.place.Epoch || s.seen.Offset > s.place.Offset)
+// answer is what a broker says to a Read.
+type answer struct {
+	history History
+	err     error
 }
 
-// catchUp reads what follows the place.
+// read asks the broker for what follows a place. An answer that is here at once is
+// returned. For another then is called, on the loop, unless the subscription is over
+// by then.
+func (s *Subscription) read(after Position, limit Limit, then func(answer)) (a answer, here bool) {
+	s.state = reading
+	var waiting awaited[answer]
+	s.client.hub.broker.Read(s.channel, after, limit, func(h History, err error) {
+		a := answer{h, asError(err)}
+		if waiting.settle(a) {
+			s.client.post(func() {
+				if !s.over {
+					then(a)
+				}
+			})
+		}
+	})
+	return waiting.returned()
+}
+
+// catchUp reads what follows the place, until there is nothing left or the outlet
+// takes no more.
 func (s *Subscription) catchUp() {
 	if s.wide {
 		s.state = live
 		s.gap(Gap{Missing: -1})
 		return
 	}
-	limit := piece
-	if s.latest {
-		limit.Messages, limit.Newest = 1, true
-	}
-	s.latest, s.seen = false, Position{}
-	s.read(s.place, limit, func(h History, err error) {
-		if err != nil {
-			s.revoke(AsError(err))
+	for range piecesPerTask {
+		a, here := s.read(s.place, s.want(), s.resume)
+		if !here || !s.replay(a) {
 			return
 		}
-		if h.Missing != 0 {
-			from := s.place
-			s.place = h.Start
-			s.gap(Gap{From: from, To: h.Start, Missing: h.Missing})
-		}
+	}
+	s.state = reading
+	s.client.post(func() {
 		if !s.over {
-			s.take(h)
+			s.catchUp()
 		}
 	})
+}
+
+// want is how much is to be read now.
+func (s *Subscription) want() Limit {
+	s.seen = Position{}
+	if s.slow && s.client.hub.Options(s.channel).Slow == SlowLatest {
+		return Limit{Messages: 1, Newest: true}
+	}
+	return piece
+}
+
+// resume goes on with an answer that came late.
+func (s *Subscription) resume(a answer) {
+	if s.replay(a) {
+		s.catchUp()
+	}
+}
+
+// replay takes a piece of history, and the gap before it, and reports whether there
+// is more to be read.
+func (s *Subscription) replay(a answer) (more bool) {
+	if a.err != nil {
+		s.revoke(AsError(a.err))
+		return false
+	}
+	h, from := a.history, s.place
+	s.place = h.Start
+	if h.Missing != 0 {
+		s.onTime()
+		s.gap(Gap{From: from, To: h.Start, Missing: h.Missing})
+	}
+	return !s.over && s.take(h)
+}
+
+// take takes a piece of history that begins at the place, and reports whether there
+// is more to be read.
+func (s *Subscription) take(h History) (more bool) {
+	s.state = live
+	taken, rest := s.give(h.Messages)
+	s.client.hub.stats.recovered.Add(uint64(taken))
+	if s.lagFrom > 0 {
+		for _, m := range h.Messages[:len(h.Messages)-len(rest)] {
+			if m.Offset >= s.lagFrom {
+				s.lag = max(0, s.lag-m.size())
+			}
+		}
+	}
+	switch {
+	case s.over || s.state != live:
+		return false
+	case s.place != h.Top || s.newer():
+		return true
+	}
+	s.onTime()
+	return false
+}
+
+// newer reports whether something was handed out, and left, that is behind the
+// place.
+func (s *Subscription) newer() bool {
+	return s.seen.Epoch != "" && (s.seen.Epoch != s.place.Epoch || s.seen.Offset > s.place.Offset)
 }
 
 func (s *Subscription) gap(g Gap) {
@@ -259,23 +320,28 @@ func (s *Subscription) gap(g Gap) {
 
 // goOn follows the outlet's word that it can take more.
 func (s *Subscription) goOn() {
-	missed := s.lag > 0
-	s.latest = missed && s.client.hub.Options(s.channel).Slow == SlowLatest
-	s.lag, s.state = 0, live
-	if missed || !s.wide {
+	if !s.wide {
 		s.catchUp()
+		return
+	}
+	s.state = live
+	if s.missed {
+		s.onTime()
+		s.gap(Gap{Missing: -1})
 	}
 }
 
 // handOut takes what has come.
 func (s *Subscription) handOut(w *handout) {
 	switch {
-	case w.behind && s.state == live:
+	case !w.behind:
+	case s.state == live:
 		s.catchUp()
-	case w.behind && s.state == reading:
-		s.seen = Position{Epoch: "behind"} // what is being read may not be all
+	default:
+		s.missed = s.state == stalled
+		s.seen = somewhere
 	}
-	if len(w.batch) > 0 && !s.over {
+	if len(w.batch) > 0 {
 		s.offer(w.batch)
 	}
 	for _, change := range w.changes {
@@ -287,84 +353,107 @@ func (s *Subscription) handOut(w *handout) {
 }
 
 func (s *Subscription) offer(batch []*Message) {
-	switch s.state {
-	case reading:
-		s.seen = batch[len(batch)-1].Position
-		return
-	case stalled:
-		s.seen = batch[len(batch)-1].Position
-		s.late(batch)
-		return
+	if !s.wide {
+		for batch[0].Offset <= s.place.Offset && batch[0].Epoch == s.place.Epoch {
+			if batch = batch[1:]; len(batch) == 0 {
+				return
+			}
+		}
 	}
-	if s.wide {
-		s.give(batch)
-		return
-	}
-	for len(batch) > 0 && batch[0].Epoch == s.place.Epoch && batch[0].Offset <= s.place.Offset {
-		batch = batch[1:]
-	}
-	if len(batch) == 0 {
-		return
-	}
-	first, last := batch[0], batch[len(batch)-1]
-	if first.Epoch != s.place.Epoch || first.Offset != s.place.Offset+1 || last.Epoch != first.Epoch {
+	last := batch[len(batch)-1]
+	switch {
+	case s.state != live:
 		s.seen = last.Position
+		s.late(batch)
+	case s.wide || s.follows(batch[0], last):
+		if _, rest := s.give(batch); len(rest) > 0 {
+			s.late(rest)
+		}
+	default:
 		s.catchUp()
-		return
 	}
-	s.give(batch)
 }
 
-// late counts what a stalled subscription does not take, and has the policy act.
+// follows reports whether messages from first to last are what follows the place.
+func (s *Subscription) follows(first, last *Message) bool {
+	return first.Offset == s.place.Offset+1 && first.Epoch == s.place.Epoch && last.Epoch == first.Epoch
+}
+
+// late counts messages that were handed out and not taken. If they are too many
+// while the outlet takes nothing, the policy acts.
 func (s *Subscription) late(batch []*Message) {
-	before := s.lag
+	s.missed = s.state == stalled
+	if s.lagFrom == 0 {
+		s.lagFrom = batch[0].Offset
+	}
 	for _, m := range batch {
 		s.lag += m.size()
 	}
 	o := s.client.hub.Options(s.channel)
-	if before > o.MaxLagBytes || s.lag <= o.MaxLagBytes {
+	if s.state != stalled || s.slow || s.lag <= o.MaxLagBytes {
 		return
 	}
+	s.slow = true
 	s.client.hub.stats.slow.Add(1)
-	if o.Slow == SlowDisconnect || s.wide {
+	if o.Slow == SlowDisconnect {
 		s.client.expel(errTooSlow)
 	}
+}
+
+// onTime forgets what was late: it was taken, or told as a gap.
+func (s *Subscription) onTime() {
+	s.lag, s.lagFrom, s.missed, s.slow = 0, 0, false, false
 }
 
 var errTooSlow = &Error{Code: TooSlow, Text: "you do not take your messages fast enough"}
 
 // give has the outlet take messages that follow the place, but those the filter
-// does not let pass and those that have expired.
-func (s *Subscription) give(batch []*Message) {
-	now := s.client.hub.config.Now()
+// does not let pass and those that have expired. It returns how many the outlet
+// took, and what is left because it took no more.
+func (s *Subscription) give(batch []*Message) (taken int, rest []*Message) {
+	f := s.client.feed
 	for len(batch) > 0 {
 		n := 0
-		for n < len(batch) && s.passes(batch[n]) && !batch[n].expired(now) {
+		for n < len(batch) && s.passes(batch[n]) {
 			n++
 		}
 		if n == 0 {
-			s.place = batch[0].Position
+			s.move(batch[0])
 			batch = batch[1:]
 			continue
 		}
-		taken := s.client.out.Messages(s, batch[:n])
-		s.client.hub.stats.delivered.Add(uint64(taken))
-		if taken > 0 {
-			s.place = batch[taken-1].Position
+		took := s.client.out.Messages(s, batch[:n])
+		if f.stepping {
+			f.delivered += uint64(took)
+		} else {
+			f.hub.stats.delivered.Add(uint64(took))
 		}
+		taken += took
+		if took > 0 {
+			s.move(batch[took-1])
+		}
+		batch = batch[took:]
 		if s.over {
-			return
+			return taken, nil
 		}
-		if taken < n {
+		if took < n {
 			s.state = stalled
-			s.late(batch[taken:])
-			return
+			return taken, batch
 		}
-		batch = batch[n:]
+	}
+	return taken, nil
+}
+
+// move moves the place behind a message.
+func (s *Subscription) move(m *Message) {
+	if !s.wide {
+		s.place = m.Position
 	}
 }
 
-func (s *Subscription) passes(m *Message) bool { return s.filter == nil || s.filter(m) }
+func (s *Subscription) passes(m *Message) bool {
+	return (s.filter == nil || s.filter(m)) && (m.TTL == 0 || !m.expired(s.client.hub.config.Now()))
+}
 
 // revoke ends the subscription for a reason of ours.
 func (s *Subscription) revoke(reason *Error) {
@@ -384,12 +473,15 @@ func (s *Subscription) Cancel() {
 	s.local.detach(s)
 	if i := slices.Index(c.subs, s); i >= 0 {
 		c.subs = slices.Delete(c.subs, i, i+1)
+		if i < c.turn {
+			c.turn--
+		}
 	}
 	t := c.hub.topicsOf(s.channel)
 	t.remove(s.local)
-	t.settle(c.hub.broker, s.local.topic)
 	if s.member {
 		c.hub.broker.Leave(s.channel, c.member())
 	}
+	t.settle(c.hub.broker, s.local.topic)
 	c.hub.stats.subscriptions.Add(-1)
 }

@@ -14,6 +14,7 @@ type topics struct {
 	count atomic.Int32 // of named, to be read without the lock
 	mu    sync.Mutex
 	named map[string]*topic
+	most  int // of named, since it was made
 }
 
 // topic is one of them. It is there as long as there are subscribers, or the
@@ -40,7 +41,7 @@ type local struct {
 	// Guarded by the lock of the feed.
 	batch   []*Message
 	changes []PresenceChange
-	behind  bool // messages were dropped: whoever wants them must read
+	behind  bool // messages were dropped: whoever wants them must read; batch is empty
 	listed  bool // among those of the feed that something waits for
 }
 
@@ -48,8 +49,29 @@ type local struct {
 func (t *topics) tell(name string, fn func(*local)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if topic := t.named[name]; topic != nil {
-		for _, l := range topic.locals {
+	t.named[name].tell(fn)
+}
+
+// tellPatterns calls fn for each loop with subscribers of a pattern that a name
+// fits.
+func (t *topics) tellPatterns(name string, fn func(*local)) {
+	if t.count.Load() == 0 {
+		return
+	}
+	var room [maxChannelBytes + 1]byte
+	pattern := append(room[:0], name...)
+	pattern = append(pattern, '*')
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for n := len(name); n >= 0; n-- {
+		pattern[n] = '*'
+		t.named[string(pattern[:n+1])].tell(fn)
+	}
+}
+
+func (to *topic) tell(fn func(*local)) {
+	if to != nil {
+		for _, l := range to.locals {
 			fn(l)
 		}
 	}
@@ -67,6 +89,7 @@ func (t *topics) add(name string, f *feed, most int) (*local, error) {
 			t.named = make(map[string]*topic)
 		}
 		t.named[name] = to
+		t.most = max(t.most, len(t.named))
 		t.count.Add(1)
 	}
 	if most > 0 && to.subscribers >= most {
@@ -93,10 +116,11 @@ func (t *topics) remove(l *local) {
 	}
 }
 
-// watch calls done as soon as the broker watches the topic.
+// watch calls done as soon as the broker watches the topic, to which the caller
+// has added a subscriber.
 func (t *topics) watch(b Broker, to *topic, done func(error)) {
 	t.mu.Lock()
-	if to.watched && !to.asking {
+	if to.watched {
 		t.mu.Unlock()
 		done(nil)
 		return
@@ -110,42 +134,33 @@ func (t *topics) watch(b Broker, to *topic, done func(error)) {
 func (t *topics) settle(b Broker, to *topic) {
 	for {
 		t.mu.Lock()
-		if to.asking {
-			t.mu.Unlock()
-			return // whoever asks goes on
-		}
 		wanted := to.subscribers > 0
-		if wanted == to.watched {
-			if !wanted && t.named[to.name] == to {
-				delete(t.named, to.name)
-				t.count.Add(-1)
-			}
+		if to.asking || wanted == to.watched { // whoever asks goes on
+			t.dropUnused(to)
 			t.mu.Unlock()
 			return
 		}
-		if !wanted {
-			to.watched = false
-			to.asking = true
-			t.mu.Unlock()
-			b.Unwatch(to.name)
-			t.mu.Lock()
-			to.asking = false
-			t.mu.Unlock()
-			continue
-		}
-		to.asking = true
+		to.asking, to.watched = true, false
 		t.mu.Unlock()
-		b.Watch(to.name, func(err error) { t.watching(b, to, err) })
-		return
+		if wanted {
+			b.Watch(to.name, func(err error) { t.watching(b, to, err) })
+			return
+		}
+		b.Unwatch(to.name)
+		t.mu.Lock()
+		to.asking = false
+		t.mu.Unlock()
 	}
 }
 
-// watching follows a Watch.
+// watching follows a Watch. One that failed is not repeated but for who subscribes
+// from now on.
 func (t *topics) watching(b Broker, to *topic, err error) {
 	t.mu.Lock()
 	to.asking, to.watched = false, err == nil
 	waiting := to.waiting
 	to.waiting = nil
+	t.dropUnused(to)
 	t.mu.Unlock()
 	for _, done := range waiting {
 		done(err)
@@ -153,4 +168,27 @@ func (t *topics) watching(b Broker, to *topic, err error) {
 	if err == nil {
 		t.settle(b, to)
 	}
+}
+
+// dropUnused drops a topic that nothing keeps. The caller holds the lock.
+func (t *topics) dropUnused(to *topic) {
+	if to.subscribers > 0 || to.watched || to.asking || t.named[to.name] != to {
+		return
+	}
+	delete(t.named, to.name)
+	t.named, t.most = shrink(t.named, t.most)
+	t.count.Add(-1)
+}
+
+// shrink copies a map that once had most elements, if it has become much smaller:
+// maps do not give memory back.
+func shrink[V any](m map[string]V, most int) (map[string]V, int) {
+	if most < 128 || len(m) > most/4 {
+		return m, most
+	}
+	smaller := make(map[string]V, len(m))
+	for k, v := range m {
+		smaller[k] = v
+	}
+	return smaller, len(m)
 }
