@@ -124,6 +124,7 @@ var contentTypes = map[string]string{
 	".json":        "application/json",
 	".png":         "image/png",
 	".svg":         "image/svg+xml",
+	".ts":          plainText, // browsers do not run it, and elsewhere it is a video
 	".txt":         plainText,
 	".webmanifest": "application/manifest+json",
 	".woff2":       "font/woff2",
