@@ -5,51 +5,14 @@
 //   node chat.mjs <path of chromium> <url of the demo>
 
 import assert from "node:assert/strict";
-import net from "node:net";
 import process from "node:process";
 import readline from "node:readline";
 import { launch } from "./launch.mjs";
+import { Line } from "./line.mjs";
 
 const [executablePath, url] = process.argv.slice(2);
 const timeout = 20_000; // ms; for every wait
 const answers = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-
-// A line to the server that can be cut; while it is, connections are refused.
-// It can also lose what goes in one direction, as a line does before it breaks.
-class Line {
-  loses = ""; // "up" or "down"
-  #sockets = new Set();
-  #server = null;
-  #port = 0;
-
-  async open() {
-    this.loses = "";
-    this.#server = net.createServer((near) => {
-      const far = net.connect(new URL(url).port, "127.0.0.1");
-      for (const [from, to, way] of [[near, far, "up"], [far, near, "down"]]) {
-        this.#sockets.add(from);
-        from.on("data", (data) => this.loses !== way && to.write(data));
-        from.on("error", () => to.destroy());
-        from.on("close", () => {
-          this.#sockets.delete(from);
-          to.destroy();
-        });
-      }
-    });
-    await new Promise((done) => this.#server.listen(this.#port, "127.0.0.1", done));
-    this.#port = this.#server.address().port;
-  }
-
-  get url() {
-    return `http://127.0.0.1:${this.#port}`;
-  }
-
-  async cut() {
-    const closed = new Promise((done) => this.#server.close(done));
-    for (const socket of this.#sockets) socket.destroy();
-    await closed;
-  }
-}
 
 // One page, and everything it complains about.
 class Visitor {
@@ -150,7 +113,7 @@ async function step(what, run) {
   console.error(`ok: ${what} (${Date.now() - began} ms)`);
 }
 
-const line = new Line();
+const line = new Line(url);
 await line.open();
 const browser = await launch(executablePath);
 try {
