@@ -236,7 +236,18 @@ func testServeDelivers(t *testing.T, engine string) {
 		t.Errorf("%s %s", r.Status, body)
 	}
 	expect(`"text":"hello"`)
-	client.CloseIdleConnections()
+	if r, body := p.request(client, "GET", "/hub/client.js", "", ""); r.StatusCode != 200 || !strings.Contains(body, "export") {
+		t.Errorf("client.js: %s", r.Status)
+	}
+	// A stream that begins with the history, as with curl.
+	r, err := client.Get(p.url + "/hub/sse?ch=news&last=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if !readUntil(r.Body, `"text":"hello"`) || r.Header.Get("Content-Type") != "text/event-stream" {
+		t.Errorf("the stream: %s %v", r.Status, r.Header)
+	}
 	p.signal(syscall.SIGTERM)
 	for {
 		if _, _, err := conn.ReadMessage(); err != nil {
@@ -246,9 +257,26 @@ func testServeDelivers(t *testing.T, engine string) {
 			break
 		}
 	}
+	if _, err := io.ReadAll(r.Body); err != nil {
+		t.Errorf("the stream ended with %v", err)
+	}
+	client.CloseIdleConnections()
 	if code := p.wait(); code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
+}
+
+// readUntil reads until a text has come, and reports whether it has.
+func readUntil(r io.Reader, text string) bool {
+	var all []byte
+	for piece := make([]byte, 1000); !strings.Contains(string(all), text); {
+		n, err := r.Read(piece)
+		all = append(all, piece[:n]...)
+		if err != nil {
+			return strings.Contains(string(all), text)
+		}
+	}
+	return true
 }
 
 // Pages of other origins come in if they are allowed to.
@@ -395,6 +423,7 @@ func TestServeSettings(t *testing.T) {
 		{text: anyone + "[channels.\"a:\"]\nhistory-age = \"x\"", says: `gale.toml:4: channels.a:.history-age: "x" is no time`},
 		{text: anyone + "[channels.\"a:\"]\nslow = \"wait\"", says: `gale.toml:4: channels.a:.slow: "wait" is none of disconnect`},
 		{text: anyone + "channels = {\"a:\" = {slow = \"wait\"}}", says: `gale.toml:3:`},
+		{text: anyone + "[cursor]\nsecrets = [\"short\"]", says: `gale.toml:4: cursor.secrets: cursor: a secret has fewer than 16 bytes`},
 		{args: "--config nothing.toml", says: "nothing.toml: no such file"},
 	} {
 		args := append([]string{"serve", "--check"}, strings.Fields(c.args)...)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/handlers/hub"
+	"github.com/gale-server/gale/handlers/hub/cursor"
 	"github.com/gale-server/gale/handlers/hub/jwt"
 )
 
@@ -23,6 +25,7 @@ type hubSetup struct {
 	secure       *tls.Config
 	authenticate hub.Authenticate
 	config       hub.Config
+	cursors      *cursor.Signer
 }
 
 // setup puts everything together, or says what is wrong with it.
@@ -39,6 +42,9 @@ func (f *hubFlags) setup(file *hubFile, logger *slog.Logger) (s hubSetup, err er
 	}
 	if err == nil {
 		s.config, err = hubConfig(file)
+	}
+	if err == nil {
+		s.cursors, err = hubCursors(file)
 	}
 	s.config.Logger = logger
 	return s, err
@@ -178,6 +184,24 @@ func (f *hubFile) key(k hubFileKey) (key jwt.Key, err error) {
 		key.Public, err = jwt.ParsePublicKey(public)
 	}
 	return key, err
+}
+
+// hubCursors signs the cursors of all transports, so that one goes on where another
+// has ended. With secrets of the file it knows those from before a restart as well:
+// who comes back with one is told a gap, and not refused.
+func hubCursors(f *hubFile) (*cursor.Signer, error) {
+	var secrets [][]byte
+	for _, s := range f.Cursor.Secrets {
+		secrets = append(secrets, []byte(s))
+	}
+	if len(secrets) == 0 {
+		secrets = [][]byte{[]byte(rand.Text())}
+	}
+	s, err := cursor.New(secrets[0], secrets[1:]...)
+	if err != nil {
+		return nil, f.wrong("cursor.secrets", err)
+	}
+	return s, nil
 }
 
 // slowPolicies are the words for them.

@@ -5,7 +5,9 @@ import (
 	"github.com/gale-server/gale/handlers"
 	"github.com/gale-server/gale/handlers/hub"
 	"github.com/gale-server/gale/handlers/hub/api"
+	hubclient "github.com/gale-server/gale/handlers/hub/client"
 	"github.com/gale-server/gale/handlers/hub/socket"
+	"github.com/gale-server/gale/handlers/sse"
 )
 
 // build makes the hub, and the handler of all that is served.
@@ -33,6 +35,14 @@ func (s *hubSetup) handler(h *hub.Hub) (asgi.Handler, error) {
 		return nil, err
 	}
 	mux.WebSocket(s.mount+"/ws", sockets)
+	streams, err := sse.New(sse.Config{Hub: h, Authenticate: s.authenticate, Cursors: s.cursors, AllowedOrigins: s.origins})
+	if err != nil {
+		return nil, err
+	}
+	mux.HTTP(s.mount+"/sse", streams)
+	files := hubclient.New()
+	mux.HTTP("GET "+s.mount+"/client.js", files)
+	mux.HTTP("GET "+s.mount+"/client.d.ts", files)
 	publish, err := api.NewPublish(api.PublishConfig{Hub: h, Authenticate: s.authenticate, AllowedOrigins: s.origins})
 	if err != nil {
 		return nil, err
