@@ -113,6 +113,18 @@ func (e *engine) dial() *remote {
 	return k
 }
 
+// dialSlow dials, subscribes to "a", and leaves little room for what is not read.
+func (e *engine) dialSlow() *remote {
+	e.t.Helper()
+	k := e.dial()
+	if err := k.NetConn().(*net.TCPConn).SetReadBuffer(256 << 10); err != nil {
+		e.t.Fatal(err)
+	}
+	k.say(`{"id":2,"subscribe":{"channel":"a"}}`)
+	k.want("subscribed")
+	return k
+}
+
 func (k *remote) say(format string, args ...any) {
 	k.t.Helper()
 	if err := k.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, format, args...)); err != nil {
@@ -204,15 +216,13 @@ func TestEngines(t *testing.T) {
 // A client that does not read is no burden: it gets what the history has when it
 // reads again, or is closed if that is too late.
 func TestEnginesSlowReader(t *testing.T) {
-	const messages = 300
-	text := strings.Repeat("x", 60_000) // 18 MB, which no socket holds
+	const messages = 200
+	text := strings.Repeat("x", 60_000) // 12 MB, which no socket holds if its end is small
 	payload := func(i int) []byte { return fmt.Appendf(nil, `{"n":%d,"x":"%s"}`, i, text) }
 	t.Run("recovers", func(t *testing.T) {
 		options := hub.Options{HistoryMessages: messages, HistoryBytes: 64 << 20}
 		onEngines(t, hub.Config{Channels: map[string]hub.Options{"": options}}, func(e *engine) {
-			k := e.dial()
-			k.say(`{"id":2,"subscribe":{"channel":"a"}}`)
-			k.want("subscribed")
+			k := e.dialSlow()
 			for i := range messages {
 				if _, err := e.hub.PublishOne(hub.Publication{Channel: "a", Data: payload(i)}); err != nil {
 					t.Fatal(err)
@@ -223,14 +233,15 @@ func TestEnginesSlowReader(t *testing.T) {
 					t.Fatalf("message %v came as number %d", m["offset"], i+1)
 				}
 			}
+			if e.hub.Stats().Recovered == 0 {
+				t.Log("the sockets held it all: nothing had to be recovered")
+			}
 		})
 	})
 	t.Run("is closed", func(t *testing.T) {
 		options := hub.Options{HistoryMessages: 10, MaxLagBytes: 1 << 20}
 		onEngines(t, hub.Config{Channels: map[string]hub.Options{"": options}}, func(e *engine) {
-			k := e.dial()
-			k.say(`{"id":2,"subscribe":{"channel":"a"}}`)
-			k.want("subscribed")
+			k := e.dialSlow()
 			for i := 0; e.hub.Stats().Clients > 0; i++ {
 				if _, err := e.hub.PublishOne(hub.Publication{Channel: "a", Data: payload(i)}); err != nil {
 					t.Fatal(err)
