@@ -342,8 +342,20 @@ func TestSession(t *testing.T) {
 	newest := enter("Ada", secret) // the old one's end has not freed the session
 	newer.want(`{"close":4409,"reason":"replaced"}`)
 	newest.x.Deliver(&asgi.WebSocketDisconnect{Code: 1006})
-	enter("Ada", secret)
+	last := enter("Ada", secret)
 	newest.want()
+	if n := p.handler.Sessions(); n != 3 {
+		t.Errorf("%d sessions, want 3", n)
+	}
+	for _, c := range []*client{apart, bob, last} {
+		c.x.Deliver(&asgi.WebSocketDisconnect{Code: 1006})
+	}
+	full := p.dial()
+	full.say(`{"id":1,"connect":{"token":"bad","session":%q}}`, secret)
+	full.want(`{"error":{"code":"bad_token"}}`, `{"close":4401}`)
+	if n := p.handler.Sessions(); n != 0 {
+		t.Errorf("%d sessions are left", n)
+	}
 }
 
 func TestDrain(t *testing.T) {
