@@ -46,7 +46,7 @@ func (h *Handler) sharing(scope *asgi.Scope) []asgi.Header {
 func (h *Handler) allowed(scope *asgi.Scope, x asgi.Exchange) {
 	allow := asgi.Header{Name: "allow", Value: "GET, HEAD, OPTIONS"}
 	if scope.Method != http.MethodOptions {
-		refuse(x, http.StatusMethodNotAllowed, badRequest("a stream is asked for with GET"), append(h.sharing(scope), allow))
+		refuse(x, http.StatusMethodNotAllowed, "", badRequest("a stream is asked for with GET"), append(h.sharing(scope), allow))
 		return
 	}
 	_ = handlers.Respond(x, http.StatusNoContent, nil, append(h.sharing(scope), allow,

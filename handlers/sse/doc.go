@@ -48,7 +48,8 @@
 //	               it by themselves; last_event_id is a parameter for the same
 //	cursor         the same from elsewhere, such as the cursor of a poll
 //	after          places, EPOCH:OFFSET for each channel in the order of ch, or nothing
-//	last           how many messages of the history of each channel
+//	last           how many messages of the history of each channel: a number for all,
+//	               or one for each in the order of ch
 //	token          if there is no field "Authorization: Bearer"
 //
 // The first of the four that say where to begin counts; without them it is now.
@@ -69,9 +70,9 @@
 // pattern has no place in the ID: who comes back gets a gap for it.
 //
 // A request that can never be served is answered with a status and
-// {"code","text"}: 400, 401, 403, see hub.Error; browsers do not ask again. One that may
-// be served soon, when there is too much to do, is a stream that ends at once
-// with a longer retry.
+// {"code","text"}, and "channel" if it is about one that is not granted: 400, 401, 403,
+// see hub.Error; browsers do not ask again. One that may be served soon, when there is
+// too much to do, is a stream that ends at once with a longer retry.
 //
 // # What becomes of slow clients
 //

@@ -82,7 +82,7 @@ func (h *Handler) Open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 	}
 	who, r, err := h.admit(scope)
 	if err != nil {
-		h.reject(x, o, hub.AsError(err))
+		h.reject(x, o, err)
 		return nil
 	}
 	if headOnly(scope, x, o) {
@@ -91,7 +91,7 @@ func (h *Handler) Open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 	t := &subscriber{h: h, channels: r.channels, places: make([]hub.Position, len(r.channels))}
 	t.client, err = h.config.Hub.Connect(x, who, t)
 	if err != nil {
-		h.reject(x, o, hub.AsError(err))
+		h.reject(x, o, err)
 		return nil
 	}
 	if !t.open(x, o, t) {
@@ -122,7 +122,7 @@ func (h *Handler) admit(scope *asgi.Scope) (who hub.Identity, r *request, err er
 			if !errors.As(err, &own) {
 				own = errNotAllowed
 			}
-			return who, nil, own
+			return who, nil, &refusal{own, channel}
 		}
 	}
 	return who, r, nil
@@ -133,17 +133,29 @@ var (
 	errNotAllowed = &hub.Error{Code: hub.NotAllowed, Text: "you may not subscribe to this channel"}
 )
 
+// refusal is an error about one of the channels of a request.
+type refusal struct {
+	reason  *hub.Error
+	channel string
+}
+
+func (r *refusal) Error() string { return r.reason.Error() }
+
 // reject answers a request with an error. Browsers never come back after a status
 // that is not 200, so what may be otherwise soon is a stream that ends at once.
-func (h *Handler) reject(x asgi.Exchange, o *Options, err *hub.Error) {
-	if !temporary(err) {
+func (h *Handler) reject(x asgi.Exchange, o *Options, err error) {
+	reason, channel := hub.AsError(err), ""
+	if r, ok := err.(*refusal); ok {
+		reason, channel = r.reason, r.channel
+	}
+	if !temporary(reason) {
 		h.stats.refused.Add(1)
-		refuse(x, err.HTTPStatus(), err, o.Headers)
+		refuse(x, reason.HTTPStatus(), channel, reason, o.Headers)
 		return
 	}
 	h.stats.turnedAway.Add(1)
 	if x.Send(start(o.Headers)) == nil {
-		_ = x.Send(&asgi.HTTPResponseBody{Body: farewell(o, err)})
+		_ = x.Send(&asgi.HTTPResponseBody{Body: farewell(o, reason)})
 	}
 }
 
@@ -161,9 +173,9 @@ type problem struct {
 }
 
 // refuse answers with an error.
-func refuse(x asgi.Exchange, status int, err *hub.Error, headers []asgi.Header) {
+func refuse(x asgi.Exchange, status int, channel string, err *hub.Error, headers []asgi.Header) {
 	headers = append(slices.Clone(headers), noStore, asgi.Header{Name: "content-type", Value: "application/json"})
-	body := encode(problem{Code: err.Code, Text: err.Text})
+	body := encode(problem{Channel: channel, Code: err.Code, Text: err.Text})
 	_ = handlers.Respond(x, status, append(body, '\n'), append(headers, err.HTTPHeaders()...)...)
 }
 

@@ -66,6 +66,8 @@ func TestBadRequests(t *testing.T) {
 		"ch=a&last=x":           hub.BadRequest,
 		"ch=a&last=1048577":     hub.BadRequest,
 		"ch=a&last=1e3":         hub.BadRequest,
+		"ch=a&last=1,2":         hub.BadRequest,
+		"ch=a,b&last=1,":        hub.BadRequest,
 		"ch=a&after=7":          hub.BadRequest,
 		"ch=a&after=e:":         hub.BadRequest,
 		"ch=a&after=e:-1":       hub.BadRequest,
@@ -205,6 +207,9 @@ func TestAuthenticate(t *testing.T) {
 		} else {
 			l.refused(403, hub.NotAllowed)
 		}
+	}
+	if l := s.get("ch=a,c,d"); !strings.Contains(body(l.x), `"channel":"c"`) {
+		t.Errorf("which channel is refused is not said: %s", body(l.x))
 	}
 	identity.Expires = s.now
 	s.get("ch=a").refused(401, hub.TokenExpired)

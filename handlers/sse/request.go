@@ -15,7 +15,7 @@ import (
 type request struct {
 	channels []string
 	after    []*hub.Position // where to go on in each channel; nil: from now on, or the last ones
-	last     int
+	last     []int           // how many messages of the history of each, where nothing says where to go on
 }
 
 func badRequest(text string) *hub.Error { return &hub.Error{Code: hub.BadRequest, Text: text} }
@@ -33,10 +33,10 @@ func (h *Handler) parse(scope *asgi.Scope, user string, now time.Time) (*request
 	if err := r.parseChannels(values["ch"], h.config.Hub.Config().MaxSubscriptions); err != nil {
 		return nil, err
 	}
+	r.last = make([]int, len(r.channels))
 	if values.Has("last") {
-		r.last, err = strconv.Atoi(values.Get("last"))
-		if err != nil || r.last < 0 || r.last > maxLast {
-			return nil, badRequest("last is no number of messages")
+		if err := r.parseLast(values.Get("last")); err != nil {
+			return nil, err
 		}
 	}
 	r.after = make([]*hub.Position, len(r.channels))
@@ -73,6 +73,23 @@ func (r *request) parseChannels(lists []string, most int) error {
 	}
 	if r.channels == nil {
 		return badRequest("ch names no channel")
+	}
+	return nil
+}
+
+// parseLast takes a number of messages for all channels, or one for each in the
+// order of ch.
+func (r *request) parseLast(list string) error {
+	numbers := strings.Split(list, ",")
+	if len(numbers) != 1 && len(numbers) != len(r.channels) {
+		return badRequest("last has not one number for each channel")
+	}
+	for i := range r.last {
+		n, err := strconv.Atoi(numbers[min(i, len(numbers)-1)])
+		if err != nil || n < 0 || n > maxLast {
+			return badRequest("last is no number of messages")
+		}
+		r.last[i] = n
 	}
 	return nil
 }

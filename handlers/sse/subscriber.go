@@ -41,8 +41,8 @@ func (t *subscriber) begin(r *request) {
 	}
 	for _, replays := range []bool{false, true} {
 		for i, after := range r.after {
-			if !t.over && replays == (after != nil || r.last > 0) {
-				t.subscribe(i, hub.SubscribeOptions{After: after, Last: r.last, Data: i})
+			if !t.over && replays == (after != nil || r.last[i] > 0) {
+				t.subscribe(i, hub.SubscribeOptions{After: after, Last: r.last[i], Data: i})
 			}
 		}
 	}

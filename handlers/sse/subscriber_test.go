@@ -171,6 +171,7 @@ func TestWhereToBegin(t *testing.T) {
 		{"ch=a,b" + at(second, other), nil, []string{"subscribed a 2/3 0", "a3 3", "subscribed b 1/1 0"}},
 		{"ch=b,a" + at(other, second), nil, []string{"subscribed b 1/1 0", "subscribed a 2/3 0", "a3 3"}},
 		{"ch=a,b&after=" + at(second)[len("&after="):] + ",", nil, []string{"subscribed b 1/1 0", "subscribed a 2/3 0", "a3 3"}},
+		{"ch=a,b&last=2,0", nil, []string{"subscribed b 1/1 0", "subscribed a 1/3 0", "a2 2", "a3 3"}},
 		{"ch=a,b&after=,&last=1", nil, []string{"subscribed a 2/3 0", "a3 3", "subscribed b 0/1 0", "b1 x"}},
 		{"ch=a&after=" + second.Epoch + ":9", nil, []string{"gap a 9-3 -1", "subscribed a 3/3 -1"}},
 		{"ch=a&after=e:x:2", nil, []string{"gap a 2-0 -1", "subscribed a 0/3 -1", "a1 1", "a2 2", "a3 3"}},
