@@ -1,0 +1,165 @@
+package longpoll
+
+import (
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/handlers"
+	"github.com/gale-server/gale/handlers/hub"
+	"github.com/gale-server/gale/handlers/hub/cursor"
+)
+
+// reason is why a poll is answered.
+type reason string
+
+const (
+	reasonData       reason = "data"
+	reasonTimeout    reason = "timeout"
+	reasonSuperseded reason = "superseded"
+	reasonDraining   reason = "draining"
+)
+
+// gapJSON is a gap as clients see it.
+type gapJSON struct {
+	Channel string    `json:"channel"`
+	From    placeJSON `json:"from"`
+	To      placeJSON `json:"to"`
+	Missing int64     `json:"missing"`
+}
+
+type placeJSON struct {
+	Epoch  string `json:"epoch"`
+	Offset uint64 `json:"offset"`
+}
+
+func (g *gap) json() gapJSON {
+	return gapJSON{
+		Channel: g.channel,
+		From:    placeJSON(g.From),
+		To:      placeJSON(g.To),
+		Missing: g.Missing,
+	}
+}
+
+// answer answers with what the poll has got.
+func (p *poll) answer(why reason) {
+	if p.opening != nil { // it has no places yet
+		p.fail(unready(why, p.retry))
+		return
+	}
+	if p.end() {
+		return
+	}
+	n := p.something()
+	token := p.cursor(n)
+	gaps := make([]gapJSON, len(n.gaps))
+	for i := range n.gaps {
+		gaps[i] = n.gaps[i].json()
+	}
+	stats := &p.h.stats
+	stats.gaps.Add(uint64(len(gaps)))
+	stats.messages.Add(uint64(len(n.messages)))
+	headers := []asgi.Header{jsonType, noStore, noBuffer, {Name: "etag", Value: `"` + token + `"`}}
+	if p.preferred {
+		headers = append(headers, asgi.Header{Name: "preference-applied", Value: "wait=" + strconv.FormatInt(int64(p.wait/time.Second), 10)})
+	}
+	headers = p.h.cors(headers, p.scope)
+	if p.strict && len(gaps) > 0 {
+		stats.gone.Add(1)
+		body := refusal{Code: gone, Text: "messages are lost", RetryMS: p.retry.Milliseconds(), Gaps: gaps, Cursor: token}
+		_ = handlers.Respond(p.x, http.StatusGone, encode(&body), headers...)
+		return
+	}
+	stats.of(why).Add(1)
+	if p.tagged && why == reasonTimeout {
+		_ = handlers.Respond(p.x, http.StatusNotModified, nil, headers[1:]...)
+		return
+	}
+	_ = handlers.Respond(p.x, http.StatusOK, p.body(token, n, gaps, why), headers...)
+}
+
+// unready is the answer of a poll that ends before it has a place in each channel.
+func unready(why reason, retry time.Duration) *hub.Error {
+	if why == reasonSuperseded {
+		return &hub.Error{Code: hub.Replaced, Text: "a newer poll has this one's place", RetryAfter: retry}
+	}
+	return &hub.Error{Code: hub.Draining, Text: "the server is about to stop", RetryAfter: retry}
+}
+
+// gone is the code of what is lost to a strict poll.
+const gone hub.ErrorCode = "gone"
+
+func (s *stats) of(why reason) *atomic.Uint64 {
+	switch why {
+	case reasonData:
+		return &s.data
+	case reasonTimeout:
+		return &s.timeout
+	case reasonSuperseded:
+		return &s.superseded
+	default:
+		return &s.draining
+	}
+}
+
+// cursor signs the places where the next poll goes on.
+func (p *poll) cursor(n *news) string {
+	who := p.client.Identity()
+	c := cursor.Cursor{
+		Channels: make([]string, len(p.subs)),
+		Places:   make([]hub.Position, len(p.subs)),
+		User:     who.User,
+		Expires:  who.Expires,
+	}
+	for i, s := range p.subs {
+		c.Channels[i], c.Places[i] = s.Channel(), s.Position()
+	}
+	if p.strict && len(n.messages) > 0 {
+		n.postpone(&c)
+	}
+	return p.h.config.Cursors.Sign(c)
+}
+
+// postpone leaves the gaps of a strict poll to the next one, which gets nothing
+// but them: it goes on before them.
+func (n *news) postpone(c *cursor.Cursor) {
+	for i, channel := range c.Channels {
+		for _, g := range n.gaps {
+			if g.channel == channel {
+				c.Places[i] = g.From
+				break
+			}
+		}
+	}
+	n.gaps = nil
+}
+
+func (p *poll) body(token string, n *news, gaps []gapJSON, why reason) []byte {
+	b := make([]byte, 0, 100+len(token)+n.bytes+len(n.messages)+200*len(gaps))
+	b = append(b, `{"cursor":"`...)
+	b = append(b, token...)
+	b = append(b, `","messages":[`...)
+	for i, m := range n.messages {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, m.Encoded(hub.JSON)...)
+	}
+	b = append(b, ']')
+	if len(gaps) > 0 {
+		b = append(b, `,"gaps":`...)
+		list := encode(gaps)
+		b = append(b, list[:len(list)-1]...)
+		b = append(b, `,"gap":true`...)
+	}
+	if ms := p.retry.Milliseconds(); ms > 0 {
+		b = append(b, `,"retry_ms":`...)
+		b = strconv.AppendInt(b, ms, 10)
+	}
+	b = append(b, `,"reason":"`...)
+	b = append(b, why...)
+	return append(b, '"', '}', '\n')
+}

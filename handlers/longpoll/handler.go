@@ -1,0 +1,256 @@
+package longpoll
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/handlers"
+	"github.com/gale-server/gale/handlers/hub"
+	"github.com/gale-server/gale/handlers/hub/cursor"
+)
+
+// Handler answers polls.
+//
+// Safe for concurrent use.
+type Handler struct {
+	config   Config
+	now      func() time.Time
+	sessions sessions
+	pace     pace
+	stats    stats
+}
+
+var _ asgi.Handler = (*Handler)(nil)
+
+// New returns a Handler, or an error when the config makes no sense.
+func New(config Config) (*Handler, error) {
+	c, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &Handler{
+		config: c,
+		now:    c.Hub.Config().Now,
+		pace:   newPace(c.PollRate, c.PollBurst),
+	}, nil
+}
+
+// Open answers a request, or parks it.
+func (h *Handler) Open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
+	if scope.Type != asgi.ScopeHTTP {
+		x.End(asgi.ErrUnsupportedScope)
+		return nil
+	}
+	switch scope.Method {
+	case http.MethodGet, http.MethodHead:
+		return h.open(scope, x)
+	case http.MethodOptions:
+		_ = handlers.Respond(x, http.StatusNoContent, nil, h.preflight(scope)...)
+	default:
+		_ = handlers.Respond(x, http.StatusMethodNotAllowed, nil, asgi.Header{Name: "allow", Value: allowed})
+	}
+	return nil
+}
+
+const allowed = "GET, HEAD, OPTIONS"
+
+// open begins a poll.
+func (h *Handler) open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
+	p := &poll{h: h, x: x, scope: scope, began: h.now().UnixNano()}
+	r, err := h.parse(scope)
+	if err != nil {
+		p.fail(err)
+		return nil
+	}
+	who, places, err := h.admit(scope, r)
+	if err != nil {
+		p.fail(err)
+		return nil
+	}
+	p.take(r, &who)
+	if p.client, err = h.config.Hub.Connect(x, who, p); err != nil {
+		p.fail(err)
+		return nil
+	}
+	h.sessions.enter(p)
+	p.subscribe(r, places)
+	if p.over {
+		return nil
+	}
+	return p
+}
+
+// admit says who polls, until when that holds, and from which places on; nil if
+// the request has no cursor.
+func (h *Handler) admit(scope *asgi.Scope, r *request) (who hub.Identity, places []hub.Position, err error) {
+	var was cursor.Cursor
+	var expired error
+	if r.cursor != "" {
+		was, err = h.config.Cursors.Bearer(r.cursor, r.channels, h.now())
+		if err == nil && !was.Expires.IsZero() {
+			return hub.Identity{
+				User:    was.User,
+				Expires: was.Expires,
+				Grants:  hub.Grants{Subscribe: r.channels},
+			}, was.Places, nil
+		}
+		if err != nil && codeOf(err) != hub.TokenExpired {
+			return who, nil, err
+		}
+		expired = err
+	}
+	who, err = h.config.Authenticate(scope, hub.TokenOf(scope))
+	switch {
+	case err != nil && expired != nil && hub.AsError(err).HTTPStatus() == http.StatusUnauthorized:
+		return who, nil, expired // and so it needs what it has not got
+	case err != nil:
+		return who, nil, err
+	case r.cursor != "" && was.User != who.User:
+		return who, nil, &hub.Error{Code: hub.BadCursor, Text: "the cursor is of another user"}
+	}
+	if until := h.now().Add(h.config.ProofAge); who.Expires.IsZero() || who.Expires.After(until) {
+		who.Expires = until
+	}
+	return who, was.Places, nil
+}
+
+func codeOf(err error) hub.ErrorCode {
+	var e *hub.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+// origin returns the foreign origin of the page that asks, if it may read the
+// answer: "" for none, "*" if it may without cookies.
+func (h *Handler) origin(scope *asgi.Scope) string {
+	origin, ok := scope.Header("origin")
+	switch {
+	case !ok:
+		return ""
+	case slices.Contains(h.config.AllowedOrigins, origin):
+		return origin
+	case slices.Contains(h.config.AllowedOrigins, "*"):
+		return "*"
+	}
+	return ""
+}
+
+// cors returns the fields that let a page of another origin read the answer
+// (https://fetch.spec.whatwg.org/#http-cors-protocol).
+func (h *Handler) cors(headers []asgi.Header, scope *asgi.Scope) []asgi.Header {
+	if len(h.config.AllowedOrigins) == 0 {
+		return headers
+	}
+	origin := h.origin(scope)
+	headers = append(headers, asgi.Header{Name: "vary", Value: "Origin"})
+	if origin == "" {
+		return headers
+	}
+	headers = append(headers,
+		asgi.Header{Name: "access-control-allow-origin", Value: origin},
+		asgi.Header{Name: "access-control-expose-headers", Value: "ETag, Retry-After, Preference-Applied"})
+	if origin != "*" {
+		headers = append(headers, asgi.Header{Name: "access-control-allow-credentials", Value: "true"})
+	}
+	return headers
+}
+
+// preflight is the answer to a browser that asks whether a page may ask.
+func (h *Handler) preflight(scope *asgi.Scope) []asgi.Header {
+	headers := h.cors([]asgi.Header{{Name: "allow", Value: allowed}, noStore}, scope)
+	if h.origin(scope) != "" {
+		headers = append(headers,
+			asgi.Header{Name: "access-control-allow-methods", Value: "GET"},
+			asgi.Header{Name: "access-control-allow-headers", Value: "Authorization, Prefer, If-None-Match"},
+			asgi.Header{Name: "access-control-max-age", Value: "600"})
+	}
+	return headers
+}
+
+// refusal is an error as clients see it.
+type refusal struct {
+	Code    hub.ErrorCode `json:"code"`
+	Text    string        `json:"text"`
+	RetryMS int64         `json:"retry_ms,omitempty"`
+	Gaps    []gapJSON     `json:"gaps,omitempty"`   // of "gone"
+	Cursor  string        `json:"cursor,omitempty"` // of "gone"
+}
+
+func (h *Handler) refuse(x asgi.Exchange, scope *asgi.Scope, e *hub.Error) {
+	h.stats.refused.Add(1)
+	headers := h.cors(append(e.HTTPHeaders(), jsonType, noStore, noBuffer), scope)
+	status := e.HTTPStatus()
+	if status == http.StatusUnauthorized { // https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2
+		headers = append(headers, asgi.Header{Name: "www-authenticate", Value: "Bearer"})
+	}
+	body := refusal{Code: e.Code, Text: e.Text, RetryMS: e.RetryAfter.Milliseconds()}
+	_ = handlers.Respond(x, status, encode(&body), headers...)
+}
+
+var (
+	jsonType = asgi.Header{Name: "content-type", Value: "application/json"}
+	noStore  = asgi.Header{Name: "cache-control", Value: "no-store"}
+	noBuffer = asgi.Header{Name: "x-accel-buffering", Value: "no"} // nginx would hold answers back
+)
+
+// encode marshals one of the package's own structs, which cannot fail.
+func encode(v any) []byte {
+	p, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return append(p, '\n')
+}
+
+// Stats are figures of now, and counts since the start. Every poll is counted
+// once, when it is over.
+type Stats struct {
+	Parked int // polls that wait
+
+	Data       uint64 // answered with messages or gaps
+	Timeout    uint64 // answered with nothing, 304s among them
+	Superseded uint64 // by a newer poll of the session
+	Draining   uint64 // because the server or the hub stops
+	Gone       uint64 // 410s to strict polls
+	Refused    uint64 // answered with an error
+	Left       uint64 // whose client went away before the answer
+
+	Woken    uint64        // of these, those that had waited when something came
+	Paced    uint64        // that came too soon
+	Messages uint64        // in answers
+	Gaps     uint64        // in answers, 410s among them
+	Waited   time.Duration // that all polls were parked, together
+}
+
+type stats struct {
+	parked                                                                                 atomic.Int64
+	data, timeout, superseded, draining, gone, refused, left, woken, paced, messages, gaps atomic.Uint64
+	waited                                                                                 atomic.Int64
+}
+
+// Stats returns the figures.
+func (h *Handler) Stats() Stats {
+	s := &h.stats
+	return Stats{
+		Parked:     int(s.parked.Load()),
+		Data:       s.data.Load(),
+		Timeout:    s.timeout.Load(),
+		Superseded: s.superseded.Load(),
+		Draining:   s.draining.Load(),
+		Gone:       s.gone.Load(),
+		Refused:    s.refused.Load(),
+		Left:       s.left.Load(),
+		Woken:      s.woken.Load(),
+		Paced:      s.paced.Load(),
+		Messages:   s.messages.Load(),
+		Gaps:       s.gaps.Load(),
+		Waited:     time.Duration(s.waited.Load()),
+	}
+}

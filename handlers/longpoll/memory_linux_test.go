@@ -1,0 +1,86 @@
+package longpoll_test
+
+import (
+	"fmt"
+	"net/netip"
+	"runtime"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/gale-server/gale/asgi/server"
+	"github.com/gale-server/gale/handlers/longpoll"
+)
+
+// BenchmarkParkedPoll measures what a parked poll costs, with its connection, in
+// bytes of heap and stacks after a collection. The clients are bare descriptors,
+// so that all the memory is the server's.
+func BenchmarkParkedPoll(b *testing.B) {
+	for _, bench := range []struct{ name, query, fields string }{
+		{"program", "", ""},
+		{"sid", "&sid=0123456789abcdef", ""},
+		{"browser", "&sid=0123456789abcdef", "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n" +
+			"Accept: */*\r\nAccept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br\r\nReferer: http://chat.example/\r\n" +
+			"Sec-Fetch-Dest: empty\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Site: same-origin\r\nConnection: keep-alive\r\n"},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			const polls = 5000
+			for b.Loop() {
+				e, mux := newEngine(b, longpoll.Config{PollRate: -1})
+				srv, err := server.New(server.Config{Handler: mux, Logger: quiet})
+				if err != nil {
+					b.Fatal(err)
+				}
+				e.run(srv)
+				at := e.poll("ch=a&wait=0").Cursor
+				open := func(i int) int {
+					query := with("a", at)
+					if bench.query != "" {
+						query += fmt.Sprint(bench.query, i)
+					}
+					return barePoll(b, e.addr, query, bench.fields)
+				}
+				clients := []int{open(0)} // with it comes what is made once
+				e.parked(1)
+				before := memory()
+				for i := range polls {
+					clients = append(clients, open(i+1))
+				}
+				e.parked(polls + 1)
+				b.ReportMetric(float64(memory()-before)/polls, "B/poll")
+				for _, fd := range clients {
+					unix.Close(fd)
+				}
+				if err := e.stop(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// memory is the bytes of heap and stacks in use.
+func memory() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc + m.StackInuse)
+}
+
+// barePoll sends a poll and returns the descriptor of its connection.
+func barePoll(b *testing.B, addr, query, fields string) int {
+	b.Helper()
+	to := netip.MustParseAddrPort(addr)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := unix.Connect(fd, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := unix.Write(fd, fmt.Appendf(nil, "GET /hub/poll?%s HTTP/1.1\r\nHost: h\r\n%s\r\n", query, fields)); err != nil {
+		b.Fatal(err)
+	}
+	return fd
+}
