@@ -11,6 +11,7 @@ import (
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/handlers"
+	"github.com/gale-server/gale/handlers/sse"
 )
 
 // Service is the Handler: all jobs, and those who wait for them.
@@ -23,6 +24,7 @@ import (
 // Safe for concurrent use.
 type Service struct {
 	config  Config
+	streams sse.Options
 	uploads atomic.Int64 // bytes held by bodies that are being received
 
 	// mu guards what follows, and what the jobs and followers say it does. It is
@@ -64,11 +66,12 @@ func New(config Config) (*Service, error) {
 		return nil, err
 	}
 	return &Service{
-		config: config,
-		jobs:   make(map[string]*job),
-		groups: make(map[string]*group),
-		ended:  list.New(),
-		kept:   list.New(),
+		config:  config,
+		streams: sse.Options{Heartbeat: config.Heartbeat, MaxAge: config.MaxStreamAge},
+		jobs:    make(map[string]*job),
+		groups:  make(map[string]*group),
+		ended:   list.New(),
+		kept:    list.New(),
 	}, nil
 }
 

@@ -1,15 +1,12 @@
 package jobs
 
 import (
-	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/handlers"
+	"github.com/gale-server/gale/handlers/sse"
 )
 
 // stream is an event stream about one job, or about all of a client's.
@@ -17,26 +14,15 @@ import (
 // Loop-owned: call only from its event loop.
 type stream struct {
 	s      *Service
-	x      asgi.Exchange
+	events *sse.Stream
 	root   string
 	follow follower
-	spoke  bool // since the last heartbeat
-	over   bool
-}
-
-var eventStream = asgi.HTTPResponseStart{
-	Status: http.StatusOK,
-	Headers: []asgi.Header{
-		{Name: "content-type", Value: "text/event-stream"},
-		noStore,
-		{Name: "x-accel-buffering", Value: "no"}, // nginx would hold events back
-	},
 }
 
 var nobody = newProblem(http.StatusNotFound, "the request names no client", 0)
 
 func (s *Service) openEvents(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
-	t := &stream{s: s, x: x, root: root(scope)}
+	t := &stream{s: s, root: root(scope)}
 	t.follow.x, t.follow.run = x, t.look
 	id, part := split(handlers.Path(scope))
 	if part == "" {
@@ -47,17 +33,17 @@ func (s *Service) openEvents(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 		if p == nil {
 			p = s.followGroup(&t.follow, client)
 		}
-		return t.begin(p)
+		return t.begin(scope, x, p)
 	}
 	version, p := s.followJob(&t.follow, id)
-	if p == nil && lastEventID(scope) == strconv.FormatUint(version, 10) {
+	if p == nil && sse.LastEventID(scope) == strconv.FormatUint(version, 10) {
 		// It has seen the end, and would come back for ever but for a 204
 		// (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 		s.unfollow(&t.follow)
 		_ = handlers.Respond(x, http.StatusNoContent, nil, noStore)
 		return nil
 	}
-	return t.begin(p)
+	return t.begin(scope, x, p)
 }
 
 // followGroup follows a client's jobs.
@@ -88,54 +74,19 @@ func (s *Service) followJob(f *follower, id string) (ended uint64, p *problem) {
 	return ended, nil
 }
 
-// lastEventID returns what a client that comes back has seen. A first connect
-// cannot send the field, so there is a parameter, too; the field wins.
-func lastEventID(scope *asgi.Scope) string {
-	if id, ok := scope.Header("last-event-id"); ok {
-		return id
-	}
-	query, _ := url.ParseQuery(scope.QueryString)
-	return query.Get("last_event_id")
-}
-
-func (t *stream) begin(p *problem) asgi.Receiver {
+func (t *stream) begin(scope *asgi.Scope, x asgi.Exchange, p *problem) asgi.Receiver {
 	if p != nil {
-		p.fail(t.x)
+		p.fail(x)
 		return nil
 	}
-	if t.x.Send(&eventStream) != nil {
-		t.end()
+	events, ok := sse.Open(scope, x, &t.s.streams, t)
+	if !ok {
+		t.s.unfollow(&t.follow)
 		return nil
 	}
-	t.send(retry(2*time.Second, 5*time.Second))
+	t.events = events
 	t.flush()
-	if t.over {
-		return nil
-	}
-	t.x.AfterFunc(t.s.config.Heartbeat, t.beat)
-	if age := t.s.config.MaxStreamAge; age > 0 {
-		t.x.AfterFunc(age-rand.N(age/5+1), func() { t.finish(nil) })
-	}
-	return t
-}
-
-// retry is the field that says when to come back, between two durations so that
-// not all do at once.
-func retry(least, most time.Duration) []byte {
-	ms := (least + rand.N(most-least)).Milliseconds()
-	return []byte("retry: " + strconv.FormatInt(ms, 10) + "\n\n")
-}
-
-// Receive handles what comes while the stream lasts.
-func (t *stream) Receive(ev asgi.ReceiveEvent) {
-	switch ev.(type) {
-	case *asgi.Writable:
-		t.flush()
-	case *asgi.Drain:
-		t.finish(retry(5*time.Second, 10*time.Second))
-	case *asgi.HTTPDisconnect:
-		t.end()
-	}
+	return events
 }
 
 func (t *stream) look() {
@@ -146,55 +97,28 @@ func (t *stream) look() {
 
 // flush sends what is new, until the connection is congested.
 func (t *stream) flush() {
-	for !t.over && !t.x.Congested() {
+	for !t.events.Congested() {
 		st, fresh := t.s.next(&t.follow, t.root)
 		if !fresh {
 			return
 		}
-		var b strings.Builder
+		e := &sse.Event{Type: string(st.State), Data: encode(st)}
 		if t.follow.job != nil { // that of one job is no position among several
-			b.WriteString("id: " + strconv.FormatUint(st.Version, 10) + "\n")
+			e.ID = strconv.FormatUint(st.Version, 10)
 		}
-		b.WriteString("event: " + string(st.State) + "\ndata: ")
-		b.Write(encode(st))
-		b.WriteString("\n\n")
 		if t.follow.job != nil && st.State.final() {
-			t.finish([]byte(b.String()))
+			t.s.unfollow(&t.follow)
+			_ = t.events.End(e) // which is one of ours, and whole
 			return
 		}
-		t.send([]byte(b.String()))
+		if t.events.Send(e) != nil {
+			return // the peer is gone: the disconnect is on its way
+		}
 	}
 }
 
-func (t *stream) send(p []byte) {
-	t.spoke = true
-	if t.x.Send(&asgi.HTTPResponseBody{Body: p, MoreBody: true}) != nil {
-		t.end() // the peer is gone: the disconnect is on its way
-	}
-}
+// StreamWritable implements [sse.Source].
+func (t *stream) StreamWritable() { t.flush() }
 
-// beat keeps proxies from dropping a silent connection.
-func (t *stream) beat() {
-	if t.over {
-		return
-	}
-	if !t.spoke && !t.x.Congested() {
-		t.send([]byte(":\n\n"))
-	}
-	t.spoke = false
-	t.x.AfterFunc(t.s.config.Heartbeat, t.beat)
-}
-
-// finish ends the stream in good order.
-func (t *stream) finish(last []byte) {
-	if t.over {
-		return
-	}
-	t.end()
-	_ = t.x.Send(&asgi.HTTPResponseBody{Body: last})
-}
-
-func (t *stream) end() {
-	t.over = true
-	t.s.unfollow(&t.follow)
-}
+// StreamEnded implements [sse.Source].
+func (t *stream) StreamEnded(error) { t.s.unfollow(&t.follow) }
