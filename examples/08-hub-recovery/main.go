@@ -9,6 +9,7 @@
 //	curl -N 'http://127.0.0.1:8080/hub/sse?ch=news'
 //	curl -d '{"channel":"news","text":"hello"}' http://127.0.0.1:8080/hub/publish
 //	curl -N -H 'Last-Event-ID: ID' 'http://127.0.0.1:8080/hub/sse?ch=news'
+//	curl 'http://127.0.0.1:8080/hub/poll?ch=news&cursor=ID'
 package main
 
 import (
@@ -26,6 +27,7 @@ import (
 	"github.com/gale-server/gale/handlers/hub/api"
 	"github.com/gale-server/gale/handlers/hub/cursor"
 	"github.com/gale-server/gale/handlers/hub/socket"
+	"github.com/gale-server/gale/handlers/longpoll"
 	"github.com/gale-server/gale/handlers/sse"
 )
 
@@ -47,12 +49,17 @@ func mount(mux *handlers.Mux, h *hub.Hub) error {
 	if err != nil {
 		return err
 	}
+	polls, err := longpoll.New(longpoll.Config{Hub: h, Authenticate: anyone, Cursors: cursors})
+	if err != nil {
+		return err
+	}
 	publish, err := api.NewPublish(api.PublishConfig{Hub: h, Authenticate: anyone})
 	if err != nil {
 		return err
 	}
 	mux.WebSocket("/hub/ws", ws)
 	mux.HTTP("/hub/sse", events)
+	mux.HTTP("/hub/poll", polls)
 	mux.HTTP("/hub/publish", publish)
 	return nil
 }

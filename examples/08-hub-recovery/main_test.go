@@ -117,6 +117,18 @@ func TestRecovery(t *testing.T) {
 	back.want("five")
 	back.leave()
 
+	// The id is good for a poll, too.
+	publish(t, url, "five and a half")
+	response, err := http.Get(url + "/hub/poll?ch=news&cursor=" + back.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var polled struct{ Messages []struct{ Text string } }
+	if err := json.NewDecoder(response.Body).Decode(&polled); err != nil || len(polled.Messages) != 1 || polled.Messages[0].Text != "five and a half" {
+		t.Fatalf("the poll brings %+v, %v", polled, err)
+	}
+
 	publish(t, url, "six", "seven", "eight", "nine") // one more than the history has
 	late := follow(t, url, back.id)
 	late.want("gap")
