@@ -206,7 +206,7 @@ func (c *conn) publish(id uint64, a *args) {
 		if r.Err != nil {
 			c.unpublished(id, hub.AsError(r.Err))
 		} else {
-			c.reply(&reply{ID: id, Published: &published{Epoch: r.Epoch, Offset: r.Offset, Duplicate: r.Duplicate}})
+			c.write(encodePublished(id, r.Receipt))
 		}
 		c.goOn()
 	})

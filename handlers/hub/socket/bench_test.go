@@ -2,6 +2,7 @@ package socket_test
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/gale-server/gale/asgi"
@@ -130,5 +131,23 @@ func BenchmarkPublish(b *testing.B) {
 	}
 	if frames != b.N+1 {
 		b.Errorf("%d replies to %d", frames-1, b.N)
+	}
+}
+
+// BenchmarkIdle is what a connection with one subscription takes on the heap,
+// without what the engine has for it.
+func BenchmarkIdle(b *testing.B) {
+	const sockets = 10_000
+	heap := func() float64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc)
+	}
+	for b.Loop() {
+		before := heap()
+		w := newCrowd(b, sockets)
+		b.ReportMetric((heap()-before)/sockets, "bytes/socket")
+		runtime.KeepAlive(w)
 	}
 }

@@ -6,16 +6,13 @@ import "time"
 // interval. The zero bucket is full.
 //
 // Not safe for concurrent use.
-type bucket struct{ full time.Time } // when it is full again
+type bucket struct{ full int64 } // when it is full again, in nanoseconds since 1970
 
 // take takes a token, or reports how long to wait for one.
 func (b *bucket) take(now time.Time, interval time.Duration, burst int) (wait time.Duration, ok bool) {
-	full := b.full
-	if full.Before(now) {
-		full = now
-	}
-	full = full.Add(interval)
-	if over := full.Sub(now) - time.Duration(burst)*interval; over > 0 {
+	at := now.UnixNano()
+	full := max(b.full, at) + int64(interval)
+	if over := time.Duration(full-at) - time.Duration(burst)*interval; over > 0 {
 		return over, false
 	}
 	b.full = full

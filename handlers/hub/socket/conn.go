@@ -23,7 +23,7 @@ type conn struct {
 	rate    bucket
 	faults  bucket
 	rest    []byte // commands that are not carried out yet
-	asked   int    // of the broker, that it has not answered
+	asked   int32  // of the broker, that it has not answered
 	working bool   // commands are being carried out
 	closed  bool
 }

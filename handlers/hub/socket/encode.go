@@ -18,7 +18,6 @@ type reply struct {
 	Refreshed    *refreshed  `json:"refreshed,omitempty"`
 	Subscribed   *subscribed `json:"subscribed,omitempty"`
 	Unsubscribed *channelOf  `json:"unsubscribed,omitempty"`
-	Published    *published  `json:"published,omitempty"`
 	Members      *members    `json:"members,omitempty"`
 	Pong         *nothing    `json:"pong,omitempty"`
 	Error        *failure    `json:"error,omitempty"`
@@ -68,12 +67,6 @@ type subscribed struct {
 
 type channelOf struct {
 	Channel string `json:"channel"`
-}
-
-type published struct {
-	Epoch     string `json:"epoch"`
-	Offset    uint64 `json:"offset"`
-	Duplicate bool   `json:"duplicate,omitempty"`
 }
 
 type members struct {
@@ -238,13 +231,38 @@ func encodeMembers(id uint64, channel string, all []hub.Member, total int) []byt
 	return encode(&reply{ID: id, Members: m})
 }
 
+// encodePublished answers a publication. Like a history it is put together by hand:
+// there are many.
+func encodePublished(id uint64, r hub.Receipt) []byte {
+	p := append(make([]byte, 0, 96), `{"id":`...)
+	p = strconv.AppendUint(p, id, 10)
+	p = append(p, `,"published":{"epoch":`...)
+	p = appendString(p, r.Epoch)
+	p = append(p, `,"offset":`...)
+	p = strconv.AppendUint(p, r.Offset, 10)
+	if r.Duplicate {
+		p = append(p, `,"duplicate":true`...)
+	}
+	return append(p, `}}`...)
+}
+
+// appendString appends a string of JSON.
+func appendString(p []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return append(p, encode(s)...)
+		}
+	}
+	return append(append(append(p, '"'), s...), '"')
+}
+
 // encodeHistory answers the question for messages. It is put together by hand, for
 // the messages are encoded already.
 func encodeHistory(id uint64, channel string, h hub.History) []byte {
 	p := append(make([]byte, 0, 4<<10), `{"id":`...)
 	p = strconv.AppendUint(p, id, 10)
 	p = append(p, `,"history":{"channel":`...)
-	p = append(p, encode(channel)...)
+	p = appendString(p, channel)
 	p = append(p, `,"messages":[`...)
 	for i, m := range h.Messages {
 		if i > 0 {

@@ -75,6 +75,8 @@ func TestHistory(t *testing.T) {
 	}
 	ada.say(`{"id":3,"history":{"channel":"nothing"}}`)
 	ada.want(`{"id":3,"history":{"channel":"nothing","messages":[],"top":{"epoch":"","offset":0},"missing":0}}`)
+	ada.say(`{"id":3,"history":{"channel":"\"ü\\\\"}}`)
+	ada.want(`{"id":3,"history":{"channel":"\"ü\\\\","messages":[]}}`)
 	if _, err := p.hub.PublishOne(hub.Publication{Channel: "short", Data: []byte("1"), TTL: time.Second}); err != nil {
 		t.Fatal(err)
 	}
