@@ -1,6 +1,7 @@
 package longpoll
 
 import (
+	"bytes"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -33,6 +34,14 @@ type gapJSON struct {
 type placeJSON struct {
 	Epoch  string `json:"epoch"`
 	Offset uint64 `json:"offset"`
+}
+
+// subscribedJSON says how a subscription has begun.
+type subscribedJSON struct {
+	Channel  string    `json:"channel"`
+	Position placeJSON `json:"position"`
+	Top      placeJSON `json:"top"`
+	Missing  int64     `json:"missing"`
 }
 
 func (g *gap) json() gapJSON {
@@ -138,7 +147,7 @@ func (n *news) postpone(c *cursor.Cursor) {
 }
 
 func (p *poll) body(token string, n *news, gaps []gapJSON, why reason) []byte {
-	b := make([]byte, 0, 100+len(token)+n.bytes+len(n.messages)+200*len(gaps))
+	b := make([]byte, 0, 100+len(token)+n.bytes+len(n.messages)+200*(len(gaps)+len(n.subscribed)))
 	b = append(b, `{"cursor":"`...)
 	b = append(b, token...)
 	b = append(b, `","messages":[`...)
@@ -149,10 +158,13 @@ func (p *poll) body(token string, n *news, gaps []gapJSON, why reason) []byte {
 		b = append(b, m.Encoded(hub.JSON)...)
 	}
 	b = append(b, ']')
+	if len(n.subscribed) > 0 {
+		b = append(b, `,"subscribed":`...)
+		b = append(b, bytes.TrimSuffix(encode(n.subscribed), []byte("\n"))...)
+	}
 	if len(gaps) > 0 {
 		b = append(b, `,"gaps":`...)
-		list := encode(gaps)
-		b = append(b, list[:len(list)-1]...)
+		b = append(b, bytes.TrimSuffix(encode(gaps), []byte("\n"))...)
 		b = append(b, `,"gap":true`...)
 	}
 	if ms := p.retry.Milliseconds(); ms > 0 {

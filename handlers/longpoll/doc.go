@@ -12,7 +12,9 @@
 //
 //	ch      the channels, with commas between them
 //	cursor  of the last answer; without it, the poll begins with what comes from now on
-//	last    without a cursor: begins with so many messages of the history
+//	after   without a cursor: places, EPOCH:OFFSET for each channel in the order of ch, or nothing
+//	last    without either: begins with so many messages of the history; a number for all
+//	        channels, or one for each in the order of ch
 //	wait    for how many seconds at most; 0: not at all. Also as the field "Prefer: wait=N"
 //	limit   how many messages an answer has at most
 //	sid     a name of the client's own: its newest poll takes the place of an older one
@@ -23,6 +25,7 @@
 //
 //	curl 'http://localhost:8080/hub/poll?ch=news&last=10&wait=0'
 //	curl 'http://localhost:8080/hub/poll?ch=news&cursor=CURSOR'
+//	curl 'http://localhost:8080/hub/poll?ch=news&after=EPOCH:7'     # behind a place known from elsewhere
 //
 // A first poll without a cursor that waits, and whose answer is lost, begins anew:
 // what was in it is lost to the client. Whoever wants to be sure asks for the first
@@ -32,13 +35,15 @@
 //
 // 200, always with an object:
 //
-//	cursor    for the next poll
-//	messages  what has come, as hub.JSON has it; those of one channel in order
-//	gaps      what is lost: [{"channel", "from": {"epoch", "offset"}, "to": {...}, "missing"}];
-//	          missing is -1 if nobody knows how many. Not there if nothing is
-//	gap       true, with gaps
-//	retry_ms  wait so long before the next poll; not there: ask at once
-//	reason    "data", "timeout", "superseded" by a newer poll of the same sid, or "draining"
+//	cursor      for the next poll
+//	messages    what has come, as hub.JSON has it; those of one channel in order
+//	gaps        what is lost: [{"channel", "from": {"epoch", "offset"}, "to": {...}, "missing"}];
+//	            missing is -1 if nobody knows how many. Not there if nothing is
+//	gap         true, with gaps
+//	subscribed  without a cursor: where it began, [{"channel", "position": {"epoch", "offset"}, "top",
+//	            "missing"}]
+//	retry_ms    wait so long before the next poll; not there: ask at once
+//	reason      "data", "timeout", "superseded" by a newer poll of the same sid, or "draining"
 //
 // Reading takes nothing away: a poll whose answer is lost is repeated with the same
 // cursor and gets the same, and what else has come. Asking with a newer cursor says
@@ -56,7 +61,7 @@
 // client that first fetches the state of things elsewhere.
 //
 // What is refused is answered with the status of the [hub.Error] and an object with
-// code, text and perhaps retry_ms:
+// code, text, perhaps retry_ms, and channel if it is about one:
 //
 //	bad_request    400  a parameter makes no sense
 //	bad_channel    400  no name of a channel. There are no patterns here: they have no place to go on from

@@ -78,7 +78,13 @@ func (h *Handler) open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 		return nil
 	}
 	h.sessions.enter(p)
-	p.subscribe(r, places)
+	if places != nil {
+		r.after = make([]*hub.Position, len(places))
+		for i := range places {
+			r.after[i] = &places[i]
+		}
+	}
+	p.subscribe(r)
 	if p.over {
 		return nil
 	}
@@ -168,7 +174,7 @@ func (h *Handler) preflight(scope *asgi.Scope) []asgi.Header {
 	if h.origin(scope) != "" {
 		headers = append(headers,
 			asgi.Header{Name: "access-control-allow-methods", Value: "GET"},
-			asgi.Header{Name: "access-control-allow-headers", Value: "Authorization, Prefer, If-None-Match"},
+			asgi.Header{Name: "access-control-allow-headers", Value: "Authorization, Cache-Control, If-None-Match, Prefer"},
 			asgi.Header{Name: "access-control-max-age", Value: "600"})
 	}
 	return headers
@@ -176,6 +182,7 @@ func (h *Handler) preflight(scope *asgi.Scope) []asgi.Header {
 
 // refusal is an error as clients see it.
 type refusal struct {
+	Channel string        `json:"channel,omitempty"` // that it is about, if it is about one
 	Code    hub.ErrorCode `json:"code"`
 	Text    string        `json:"text"`
 	RetryMS int64         `json:"retry_ms,omitempty"`
@@ -183,14 +190,14 @@ type refusal struct {
 	Cursor  string        `json:"cursor,omitempty"` // of "gone"
 }
 
-func (h *Handler) refuse(x asgi.Exchange, scope *asgi.Scope, e *hub.Error) {
+func (h *Handler) refuse(x asgi.Exchange, scope *asgi.Scope, channel string, e *hub.Error) {
 	h.stats.refused.Add(1)
 	headers := h.cors(append(e.HTTPHeaders(), jsonType, noStore, noBuffer), scope)
 	status := e.HTTPStatus()
 	if status == http.StatusUnauthorized { // https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2
 		headers = append(headers, asgi.Header{Name: "www-authenticate", Value: "Bearer"})
 	}
-	body := refusal{Code: e.Code, Text: e.Text, RetryMS: e.RetryAfter.Milliseconds()}
+	body := refusal{Channel: channel, Code: e.Code, Text: e.Text, RetryMS: e.RetryAfter.Milliseconds()}
 	_ = handlers.Respond(x, status, encode(&body), headers...)
 }
 

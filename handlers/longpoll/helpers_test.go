@@ -133,9 +133,14 @@ type answer struct {
 	status   int
 	response *asgitest.Response
 
-	Cursor   string
-	Messages []message
-	Gaps     []struct {
+	Cursor     string
+	Messages   []message
+	Subscribed []struct {
+		Channel       string
+		Position, Top hub.Position
+		Missing       int64
+	}
+	Gaps []struct {
 		Channel  string
 		From, To hub.Position
 		Missing  int64
@@ -143,6 +148,7 @@ type answer struct {
 	Gap     bool
 	RetryMS int64 `json:"retry_ms"`
 	Reason  string
+	Channel string
 	Code    hub.ErrorCode
 	Text    string
 }

@@ -43,17 +43,19 @@ type poll struct {
 
 // news is what has come for a poll.
 type news struct {
-	messages []*hub.Message
-	gaps     []gap
-	bytes    int // of the messages as they are sent
+	messages   []*hub.Message
+	gaps       []gap
+	bytes      int              // of the messages as they are sent
+	subscribed []subscribedJSON // for a poll without a cursor: no news, but told with it
 }
 
 // opening is what is needed until all subscriptions have begun.
 type opening struct {
 	channels []string
-	places   []hub.Position // of the cursor; nil without one
-	left     int            // subscriptions that have not begun
-	inside   bool           // the subscribing is under way
+	after    []*hub.Position // of the channels; nil, or nil for one: from now on
+	first    bool            // without a cursor
+	left     int             // subscriptions that have not begun
+	inside   bool            // the subscribing is under way
 }
 
 // gap is one of a channel.
@@ -81,16 +83,16 @@ func (p *poll) take(r *request, who *hub.Identity) {
 
 // subscribe begins the subscriptions. The first is a channel by chance: one with
 // much traffic must not always be the one that fills the answer.
-func (p *poll) subscribe(r *request, places []hub.Position) {
+func (p *poll) subscribe(r *request) {
 	n := len(r.channels)
 	p.subs = make([]*hub.Subscription, n)
-	p.opening = &opening{channels: r.channels, places: places, left: n, inside: true}
+	p.opening = &opening{channels: r.channels, after: r.after, first: r.cursor == "", left: n, inside: true}
 	first := rand.N(n)
 	for k := range n {
 		i := (first + k) % n
-		o := hub.SubscribeOptions{Last: r.last}
-		if places != nil {
-			o.After = &places[i]
+		o := hub.SubscribeOptions{Last: r.last[i]}
+		if r.after != nil {
+			o.After = r.after[i]
 		}
 		p.client.Subscribe(r.channels[i], o, func(s *hub.Subscription, begun hub.Subscribed, err error) {
 			p.begun(i, s, &begun, err)
@@ -116,12 +118,21 @@ func (p *poll) begun(i int, s *hub.Subscription, begun *hub.Subscribed, err erro
 		return
 	}
 	if err != nil {
-		p.fail(err)
+		p.failIn(o.channels[i], err)
 		return
 	}
 	p.subs[i] = s
-	if o.places != nil && begun.Missing != 0 {
-		p.lost(o.channels[i], hub.Gap{From: o.places[i], To: begun.Position, Missing: begun.Missing})
+	if o.after != nil && o.after[i] != nil && begun.Missing != 0 {
+		p.lost(o.channels[i], hub.Gap{From: *o.after[i], To: begun.Position, Missing: begun.Missing})
+	}
+	if o.first {
+		n := p.something()
+		n.subscribed = append(n.subscribed, subscribedJSON{
+			Channel:  o.channels[i],
+			Position: placeJSON(begun.Position),
+			Top:      placeJSON(begun.Top),
+			Missing:  begun.Missing,
+		})
 	}
 	if o.left--; o.left == 0 && !o.inside {
 		asgi.LoopOf(p.x).Post(p.ready)
@@ -136,7 +147,7 @@ func (p *poll) ready() {
 	p.opening = nil
 	p.stopTimer()
 	switch {
-	case p.news != nil:
+	case p.news != nil && (len(p.news.messages) > 0 || len(p.news.gaps) > 0):
 		p.answer(reasonData)
 	case p.wait <= 0:
 		p.answer(reasonTimeout)
@@ -222,7 +233,7 @@ func (p *poll) Presence(*hub.Subscription, hub.PresenceChange) {}
 
 // Ended implements [hub.Outlet]. What else has come comes again with the next
 // poll.
-func (p *poll) Ended(_ *hub.Subscription, reason *hub.Error) { p.fail(reason) }
+func (p *poll) Ended(s *hub.Subscription, reason *hub.Error) { p.failIn(s.Channel(), reason) }
 
 // Close implements [hub.Outlet].
 func (p *poll) Close(reason *hub.Error) {
@@ -308,8 +319,11 @@ func (p *poll) end() (before bool) {
 }
 
 // fail answers with an error.
-func (p *poll) fail(err error) {
+func (p *poll) fail(err error) { p.failIn("", err) }
+
+// failIn answers with an error that is about one channel.
+func (p *poll) failIn(channel string, err error) {
 	if !p.end() {
-		p.h.refuse(p.x, p.scope, hub.AsError(err))
+		p.h.refuse(p.x, p.scope, channel, hub.AsError(err))
 	}
 }

@@ -55,6 +55,54 @@ func TestFirstPoll(t *testing.T) {
 	p.want(p.answered(x), "new data")
 }
 
+// A first poll goes on from places that are known from elsewhere, or begins with
+// something of the history, each channel as it is said.
+func TestPlaces(t *testing.T) {
+	p := open(t, hub.Config{Channels: map[string]hub.Options{"": {HistoryMessages: 4}}}, longpoll.Config{})
+	p.publish("a", "a1", "a2", "a3")
+	p.publish("b", "b1", "b2", "b3")
+	p.publish("c", "c1", "c2", "c3")
+	began := p.poll("ch=a,b,c&wait=0&last=1,0,2")
+	texts := func(a answer, channel string) (all []string) {
+		for _, m := range a.Messages {
+			if m.Channel == channel {
+				all = append(all, m.Text)
+			}
+		}
+		return all
+	}
+	if got := fmt.Sprint(texts(began, "a"), texts(began, "b"), texts(began, "c")); got != "[a3] [] [c2 c3]" {
+		t.Errorf("got %s", got)
+	}
+	places := map[string]hub.Position{}
+	for _, s := range began.Subscribed {
+		places[s.Channel] = s.Position
+		if s.Missing != 0 || s.Top.Offset != 3 || s.Top.Epoch != s.Position.Epoch || s.Top.Epoch == "" {
+			t.Errorf("%+v", s)
+		}
+	}
+	if len(began.Subscribed) != 3 || places["a"].Offset != 2 || places["b"].Offset != 3 || places["c"].Offset != 1 {
+		t.Errorf("%+v", began.Subscribed)
+	}
+	p.publish("b", "b4")
+	p.publish("c", "c4", "c5", "c6")
+	after := fmt.Sprintf("&after=%s:2,,%s:1", places["a"].Epoch, places["c"].Epoch)
+	a := p.poll("ch=a,b,c&last=2" + after) // for b, about which after says nothing
+	if got := fmt.Sprint(texts(a, "a"), texts(a, "b"), texts(a, "c")); got != "[a3] [b3 b4] [c3 c4 c5 c6]" || len(a.Gaps) != 1 || a.Gaps[0].Channel != "c" || a.Gaps[0].Missing != 1 {
+		t.Errorf("got %s, %+v", got, a.Gaps)
+	}
+	if a := p.poll(with("a,b,c", a.Cursor) + "&wait=0" + after); a.got() != "timeout" || a.Subscribed != nil {
+		t.Errorf("a cursor does not count more than places: %s, %+v", a.got(), a.Subscribed)
+	}
+	p.want(p.poll("ch=a&after=elsewhere:7"), "gap a -1, a1 a2 a3 data")
+	// One that waits tells it with what comes.
+	x := p.park("ch=d")
+	p.publish("d", "d1")
+	if a := p.answered(x); a.got() != "d1 data" || len(a.Subscribed) != 1 || a.Subscribed[0].Position.Offset != 0 {
+		t.Errorf("%s %+v", a.got(), a.Subscribed)
+	}
+}
+
 func TestManyChannels(t *testing.T) {
 	p := open(t, hub.Config{}, longpoll.Config{})
 	var names []string
@@ -467,7 +515,9 @@ func TestDisconnected(t *testing.T) {
 	p.want(p.answered(x), "403 disconnected")
 	x = p.park(with("a", at))
 	p.hub.Unsubscribe("ann", "a", &hub.Error{Code: hub.NotAllowed, Text: "no more"})
-	p.want(p.answered(x), "403 not_allowed")
+	if a := p.answered(x); a.got() != "403 not_allowed" || a.Channel != "a" {
+		t.Errorf("%s about %q", a.got(), a.Channel)
+	}
 	if s := p.hub.Stats(); s.Clients != 0 {
 		t.Errorf("%+v", s)
 	}

@@ -15,9 +15,10 @@ import (
 // request is what a poll asks for.
 type request struct {
 	channels []string
-	cursor   string // "" for none
-	tagged   bool   // the cursor came as If-None-Match: 304 if nothing is new
-	last     int
+	cursor   string          // "" for none
+	tagged   bool            // the cursor came as If-None-Match: 304 if nothing is new
+	after    []*hub.Position // without a cursor: of the channels, nil from now on; nil if there is none
+	last     []int           // how many messages of the history of each channel, where nothing says where to go on
 	limit    int
 	wait     time.Duration // whole seconds
 	prefers  bool          // the client has a Prefer for the wait
@@ -45,24 +46,24 @@ func (h *Handler) parse(scope *asgi.Scope) (*request, error) {
 		return nil, err
 	}
 	r.parseMatch(scope)
-	for _, number := range []struct {
-		name string
-		to   *int
-		from int
-	}{
-		{"last", &r.last, 0},
-		{"limit", &r.limit, 1},
-	} {
-		if !query.Has(number.name) {
-			continue
+	if query.Has("after") {
+		if err := r.parseAfter(query.Get("after")); err != nil {
+			return nil, err
 		}
-		n, ok := prefer.Seconds(query.Get(number.name))
-		if !ok || int64(n/time.Second) < int64(number.from) {
-			return nil, badRequest(number.name + " is no number of messages")
-		}
-		*number.to = int(min(n/time.Second, 1<<30))
 	}
-	r.limit = min(r.limit, h.config.MaxMessages)
+	r.last = make([]int, len(r.channels))
+	if query.Has("last") {
+		if err := r.parseLast(query.Get("last")); err != nil {
+			return nil, err
+		}
+	}
+	if query.Has("limit") {
+		n, ok := number(query.Get("limit"))
+		if !ok || n == 0 {
+			return nil, badRequest("limit is no number of messages")
+		}
+		r.limit = min(n, r.limit)
+	}
 	if prefs := prefer.Of(scope); prefs.HasWait {
 		r.wait, r.prefers = prefs.Wait, true
 	}
@@ -109,6 +110,51 @@ func (r *request) parseChannels(lists []string, most int) error {
 		return badRequest("ch names no channel")
 	}
 	return nil
+}
+
+// parseAfter takes the places of the channels, "epoch:offset" for each in the order
+// of ch, or nothing.
+func (r *request) parseAfter(list string) error {
+	places := strings.Split(list, ",")
+	if len(places) != len(r.channels) {
+		return badRequest("after has not one place for each channel")
+	}
+	r.after = make([]*hub.Position, len(places))
+	for i, place := range places {
+		if place == "" {
+			continue
+		}
+		colon := strings.LastIndexByte(place, ':')
+		offset, err := strconv.ParseUint(place[colon+1:], 10, 64)
+		if colon < 0 || err != nil {
+			return badRequest("after is not epoch:offset")
+		}
+		r.after[i] = &hub.Position{Epoch: place[:colon], Offset: offset}
+	}
+	return nil
+}
+
+// parseLast takes a number of messages for all channels, or one for each in the
+// order of ch.
+func (r *request) parseLast(list string) error {
+	numbers := strings.Split(list, ",")
+	if len(numbers) != 1 && len(numbers) != len(r.channels) {
+		return badRequest("last has not one number for each channel")
+	}
+	for i := range r.last {
+		n, ok := number(numbers[min(i, len(numbers)-1)])
+		if !ok {
+			return badRequest("last is no number of messages")
+		}
+		r.last[i] = n
+	}
+	return nil
+}
+
+// number parses a number of messages; one that is too large is as good as many.
+func number(s string) (int, bool) {
+	d, ok := prefer.Seconds(s) // digits, whatever they count
+	return int(min(d/time.Second, 1<<20)), ok
 }
 
 // parseMatch takes If-None-Match

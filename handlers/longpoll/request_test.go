@@ -56,6 +56,15 @@ func TestBadRequests(t *testing.T) {
 		{"ch=a&limit=-1", nil, "400 bad_request"},
 		{"ch=a&last=-1", nil, "400 bad_request"},
 		{"ch=a&last=x", nil, "400 bad_request"},
+		{"ch=a&last=", nil, "400 bad_request"},
+		{"ch=a,b&last=1,2,3", nil, "400 bad_request"},
+		{"ch=a,b&last=1,", nil, "400 bad_request"},
+		{"ch=a,b&after=e:1", nil, "400 bad_request"},
+		{"ch=a&after=e", nil, "400 bad_request"},
+		{"ch=a&after=e:", nil, "400 bad_request"},
+		{"ch=a&after=e:-1", nil, "400 bad_request"},
+		{"ch=a&after=e:99999999999999999999", nil, "400 bad_request"},
+		{"ch=a&wait=0&after=", []asgi.Header{bearer}, "timeout"},
 		{"ch=a&strict=yes", nil, "400 bad_request"},
 		{"ch=a&sid=" + strings.Repeat("x", 65), nil, "400 bad_request"},
 		{"ch=a&wait=0", nil, "401 bad_token"},
@@ -82,6 +91,9 @@ func TestBadRequests(t *testing.T) {
 		refused := uint64(0)
 		if a.status != 200 {
 			refused = 1
+			if (a.Channel != "") != (a.Code == hub.NotAllowed) || a.Channel != "" && a.Channel != "secret" {
+				t.Errorf("%q: it is about %q", tc.query, a.Channel)
+			}
 			if a.Text == "" || strings.Contains(a.Text, "secret of the server") || a.Cursor != "" {
 				t.Errorf("%q: %+v", tc.query, a)
 			}
@@ -265,7 +277,7 @@ func TestOrigins(t *testing.T) {
 		}
 		r := asgitest.Do(t, p.polls, asgitest.HTTPScope("OPTIONS", "/hub/poll", headers...), nil)
 		if r.Status != 204 || r.Header("access-control-allow-origin") != tc.allow || (r.Header("access-control-allow-methods") == "GET") != (tc.allow != "") ||
-			(r.Header("access-control-allow-headers") == "Authorization, Prefer, If-None-Match") != (tc.allow != "") {
+			(r.Header("access-control-allow-headers") == "Authorization, Cache-Control, If-None-Match, Prefer") != (tc.allow != "") {
 			t.Errorf("%+v: preflight: %d %v", tc, r.Status, r.Headers)
 		}
 	}
