@@ -90,10 +90,15 @@ const (
 	handshakeAccept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 )
 
-const handshake = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + handshakeKey + "\r\n\r\n"
+const handshakeFields = " HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + handshakeKey + "\r\n"
 
-func (w webSocketEcho) greet(c *conn) error {
+const handshake = "GET /" + handshakeFields + "\r\n"
+
+func (w webSocketEcho) greet(c *conn) error { return c.shakeHands(handshake) }
+
+// shakeHands makes a WebSocket of a conn that blocks.
+func (c *conn) shakeHands(handshake string) error {
 	if err := c.send([]byte(handshake)); err != nil {
 		return err
 	}

@@ -11,8 +11,11 @@ import (
 // here.
 const (
 	opContinuation = 0
+	opText         = 1
 	opBinary       = 2
 	opClose        = 8
+	opPing         = 9
+	opPong         = 10
 )
 
 // The head of a frame (https://www.rfc-editor.org/rfc/rfc6455#section-5.2):
@@ -36,7 +39,11 @@ const (
 // appendFrame appends a whole binary message as a client sends it, masked with
 // key (https://www.rfc-editor.org/rfc/rfc6455#section-5.3).
 func appendFrame(dst []byte, key uint32, payload []byte) []byte {
-	dst = append(dst, finBit|opBinary)
+	return appendFrameOf(dst, opBinary, key, payload)
+}
+
+func appendFrameOf(dst []byte, opcode byte, key uint32, payload []byte) []byte {
+	dst = append(dst, finBit|opcode)
 	switch n := len(payload); {
 	case n < length16:
 		dst = append(dst, maskBit|byte(n))
