@@ -22,6 +22,7 @@ import (
 // Not safe for concurrent use.
 type child struct {
 	cmd     *exec.Cmd
+	pids    []int // the processes that serve: its own, or those it has started
 	addr    netip.AddrPort
 	stdin   *os.File
 	stdout  *os.File
@@ -65,6 +66,12 @@ func startChild(name string, p placement) (*child, error) {
 		c.stop()
 		return nil, fmt.Errorf("no address of the server: %w", err)
 	}
+	a, err := c.ask("processes")
+	if err != nil {
+		c.stop()
+		return nil, err
+	}
+	c.pids = a.PIDs
 	return c, nil
 }
 
@@ -134,16 +141,22 @@ type cpu struct{ total, user time.Duration }
 
 func (c cpu) since(earlier cpu) cpu { return cpu{c.total - earlier.total, c.user - earlier.user} }
 
-// cpu reads the process's CPU clock, exact to the nanosecond, and what of it was
-// spent outside the kernel, of which the kernel has only a sampled idea.
-func (c *child) cpu() (cpu, error) {
-	pid := c.cmd.Process.Pid
-	var t unix.Timespec
-	if err := unix.ClockGettime(cpuClock(pid), &t); err != nil {
-		return cpu{}, os.NewSyscallError("clock_gettime", err)
+// cpu reads the CPU clocks of what serves, exact to the nanosecond, and what of it
+// was spent outside the kernel, of which the kernel has only a sampled idea.
+func (c *child) cpu() (sum cpu, err error) {
+	for _, pid := range c.pids {
+		var t unix.Timespec
+		if err := unix.ClockGettime(cpuClock(pid), &t); err != nil {
+			return cpu{}, os.NewSyscallError("clock_gettime", err)
+		}
+		user, err := userTime(pid)
+		if err != nil {
+			return cpu{}, err
+		}
+		sum.total += time.Duration(t.Nano())
+		sum.user += user
 	}
-	user, err := userTime(pid)
-	return cpu{time.Duration(t.Nano()), user}, err
+	return sum, nil
 }
 
 // cpuClock is what clock_getcpuclockid(3) returns: the clock of the CPU time of
@@ -170,7 +183,14 @@ func userTime(pid int) (time.Duration, error) {
 	return time.Duration(ticks) * tick, err
 }
 
-// rss returns the bytes of the child's memory that are in RAM.
-func (c *child) rss() (int64, error) {
-	return procField(fmt.Sprintf("/proc/%d/smaps_rollup", c.cmd.Process.Pid), "Rss")
+// rss returns the bytes of memory that are in RAM, of what serves.
+func (c *child) rss() (sum int64, err error) {
+	for _, pid := range c.pids {
+		n, err := procField(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Rss")
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
 }

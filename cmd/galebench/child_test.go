@@ -46,7 +46,7 @@ func TestCPUClocks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	self := &child{cmd: &exec.Cmd{Process: process}}
+	self := &child{cmd: &exec.Cmd{Process: process}, pids: []int{process.Pid}}
 	began := time.Now()
 	for n := 1; time.Since(began) < 200*time.Millisecond; n++ {
 		spun += n * n

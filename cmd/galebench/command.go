@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +27,8 @@ func newCommand(stdin io.Reader, stdout, stderr io.Writer) *cli.Command {
 		Description: "A workload measures each contender in a process of its own, in alternating\n" +
 			"rounds, and prints medians with their spread. A ratio is to the first contender\n" +
 			"in the same round. Contenders: " + strings.Join(contender.Names(), ", ") + ".",
-		Commands:       []*cli.Command{echoCommand(), idleCommand(), httpCommand(), stallCommand(), hostileCommand(), serverCommand(stdin), attackCommand(stdin)},
+		Commands: []*cli.Command{echoCommand(), idleCommand(), httpCommand(), fanoutCommand(), sseCommand(), pollCommand(),
+			stallCommand(), hostileCommand(), serverCommand(stdin), attackCommand(stdin)},
 		Writer:         stdout,
 		ErrWriter:      stderr,
 		OnUsageError:   onUsageError,
@@ -155,9 +158,14 @@ func echoDialogues(size int) map[contender.Protocol]func() load.Dialogue {
 }
 
 func commonFlags(rounds, conns int, contenders ...string) []cli.Flag {
+	return append(contenderFlags(rounds, contenders...),
+		&cli.IntFlag{Name: "conns", Value: conns, Usage: "number of connections"})
+}
+
+// contenderFlags are those of workloads that count their connections otherwise.
+func contenderFlags(rounds int, contenders ...string) []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "contenders", Value: strings.Join(contenders, ","), Usage: "who takes part; ratios are to the first"},
-		&cli.IntFlag{Name: "conns", Value: conns, Usage: "number of connections"},
 		&cli.IntFlag{Name: "rounds", Value: rounds, Usage: "how often each contender is measured"},
 		&cli.StringFlag{Name: "json", Usage: "also write the rows to `FILE`"},
 		&cli.BoolFlag{Name: "unpinned", Usage: "let server and load use all cores, with a loop for each, instead of one core each"},
@@ -196,7 +204,7 @@ func (w *workload) configure(c *cli.Command, parameters string, dialogues map[co
 	if err := w.configureAs(c, parameters); err != nil {
 		return err
 	}
-	return w.choose(c.String("contenders"), dialogues)
+	return w.choose(c.String("contenders"), slices.Collect(maps.Keys(dialogues)))
 }
 
 // configureAs is configure without the contenders.
@@ -205,13 +213,17 @@ func (w *workload) configureAs(c *cli.Command, parameters string) error {
 	if w.rounds < 1 || w.rounds > 1000 {
 		return usagef("--rounds must be between 1 and 1000")
 	}
-	conns := c.Int("conns")
+	flag := w.connsFlag
+	if flag == "" {
+		flag = "conns"
+	}
+	conns := c.Int(flag)
 	var files unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
 		return err
 	}
 	if conns < 1 || uint64(conns)+spareFiles > files.Max {
-		return usagef("--conns must be between 1 and %d, which a server's limit of open files leaves", files.Max-spareFiles)
+		return usagef("--%s must be between 1 and %d, which a server's limit of open files leaves", flag, files.Max-spareFiles)
 	}
 	w.place = pinned()
 	if c.Bool("unpinned") {
@@ -227,21 +239,18 @@ func (w *workload) configureAs(c *cli.Command, parameters string) error {
 			return usageError{err}
 		}
 	}
-	w.parameters = fmt.Sprintf("%s conns=%d rounds=%d", parameters, conns, w.rounds)
+	w.parameters = fmt.Sprintf("%s %s=%d rounds=%d", parameters, flag, conns, w.rounds)
 	return nil
 }
 
-func (w *workload) choose(names string, dialogues map[contender.Protocol]func() load.Dialogue) error {
+// choose makes contenders of names. Each must speak one of the protocols.
+func (w *workload) choose(names string, protocols []contender.Protocol) error {
 	for name := range strings.SplitSeq(names, ",") {
 		chosen, err := contender.Lookup(strings.TrimSpace(name))
 		if err != nil {
 			return usageError{err}
 		}
-		able := false
-		for protocol := range dialogues {
-			able = able || chosen.CanSpeak(protocol)
-		}
-		if !able {
+		if !slices.ContainsFunc(protocols, chosen.CanSpeak) {
 			return usagef("%s cannot take part in %s", chosen.Name, w.name)
 		}
 		for _, other := range w.contenders {
@@ -261,7 +270,7 @@ func (w *workload) report(c *cli.Command) error {
 	fmt.Fprintf(out, "%s\n%s: %s; %s\n", machine(), w.name, w.parameters, w.place)
 	rows, err := w.run(c.Root().ErrWriter)
 	if len(rows) > 0 {
-		if err := printTable(out, rows); err != nil {
+		if err := printTable(out, rows, w.skipped); err != nil {
 			return err
 		}
 		if file := c.String("json"); file != "" {

@@ -47,14 +47,26 @@ func (w *idle) measure(c contender.Contender, round int) ([]sample, error) {
 	if err := g.Check(checkEvery); err != nil {
 		return nil, fmt.Errorf("a conn did not survive: %w", err)
 	}
-	each := func(after, before float64) float64 { return (after - before) / float64(w.conns) }
+	each := after.each(before, w.conns)
 	return []sample{
-		{heapStackPerConn, each(after.heapStack, before.heapStack)},
-		{stackPerConn, each(after.stack, before.stack)},
-		{rssPerConn, each(after.rss, before.rss)},
-		{rssBeforeGCPerConn, each(after.rssBeforeGC, before.rss)},
-		{slabPerConn, each(after.slab, before.slab)},
+		{heapStackPerConn, each.heapStack},
+		{stackPerConn, each.stack},
+		{rssPerConn, each.rss},
+		{rssBeforeGCPerConn, each.rssBeforeGC},
+		{slabPerConn, each.slab},
 	}, nil
+}
+
+// each is what one of n needs that were not there before.
+func (f footprint) each(before footprint, n int) footprint {
+	each := func(after, before float64) float64 { return (after - before) / float64(n) }
+	return footprint{
+		heapStack:   each(f.heapStack, before.heapStack),
+		stack:       each(f.stack, before.stack),
+		rss:         each(f.rss, before.rss),
+		rssBeforeGC: each(f.rssBeforeGC, before.rss),
+		slab:        each(f.slab, before.slab),
+	}
 }
 
 // footprintOf looks from the outside, has the server collect its garbage, and

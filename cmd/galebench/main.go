@@ -6,6 +6,9 @@
 //	galebench idle --conns 10000
 //	galebench hostile --engine nethttp
 //	galebench http --pipeline 16 --json http.json
+//	galebench fanout --subscribers 5000 --in-flight 16
+//	galebench poll
+//	galebench sse
 //	galebench stall
 //
 // Every server has a process to itself, this program started again, so that its

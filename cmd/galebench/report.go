@@ -26,6 +26,12 @@ var (
 	latencyMax           = metric{"max_ms", "ms"}
 	felt50               = metric{"p50_to_before", "x"} // what the same clients had before the attack is 1
 	felt99               = metric{"p99_to_before", "x"}
+	deliveriesPerCPU     = metric{"deliveries_per_cpu_second", "deliveries/CPU-s"}
+	userPerDelivery      = metric{"user_us_per_delivery", "us"}
+	cpuPerDelivery       = metric{"cpu_us_per_delivery", "us"}
+	cpuPerWake           = metric{"cpu_us_per_wake", "us"} // an answer, and the request for the next
+	rssPerStream         = metric{"rss_bytes_per_stream", "bytes"}
+	rssPerPoll           = metric{"rss_bytes_per_poll", "bytes"}
 	jobsPerSecond        = metric{"jobs_per_second", "jobs/s"}
 	heapStackPerConn     = metric{"heap_stack_bytes_per_conn", "bytes"}
 	stackPerConn         = metric{"stack_bytes_per_conn", "bytes"} // the part of it that is stacks
@@ -90,8 +96,14 @@ func column(rounds [][]sample, i int) []float64 {
 	return values
 }
 
-// printTable writes the rows for people, metric by metric.
-func printTable(w io.Writer, rows []row) error {
+// skip is a contender that could not take part.
+type skip struct {
+	contender string
+	reason    error
+}
+
+// printTable writes the rows for people, metric by metric, and who is not there.
+func printTable(w io.Writer, rows []row, skipped []skip) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "contender\tmetric\tunit\tmedian\tmin..max\tratio\tmin..max")
 	var metrics []string
@@ -112,7 +124,15 @@ func printTable(w io.Writer, rows []row) error {
 				figure(r.Median), figure(r.Min), figure(r.Max), ratio, spread)
 		}
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, s := range skipped {
+		if _, err := fmt.Fprintf(w, "%s SKIPPED: %v\n", s.contender, s.reason); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // figure writes a number with as many digits as it deserves.

@@ -80,7 +80,7 @@ func TestPrintTable(t *testing.T) {
 		{Contender: "raw", Metric: "speed", Unit: "m/s", Median: 123456.7, Min: 1, Max: 10.26, Ratio: &one, RatioMin: &low, RatioMax: &one},
 		{Contender: "raw", Metric: "size", Unit: "m", Median: 2},
 		{Contender: "gws", Metric: "speed", Unit: "m/s", Median: -5},
-	})
+	}, []skip{{"nchan", errors.New("there is no nginx")}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,6 +88,7 @@ func TestPrintTable(t *testing.T) {
 raw        speed   m/s   123457  1.00..10.3    1.00   0.041..1.00
 gws        speed   m/s   -5.00   0.000..0.000  -      -
 raw        size    m     2.00    0.000..0.000  -      -
+nchan SKIPPED: there is no nginx
 `
 	if b.String() != want {
 		t.Errorf("got\n%swant\n%s", b.String(), want)

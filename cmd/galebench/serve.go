@@ -23,12 +23,14 @@ import (
 //	profile         end it
 //	heap FILE       write a profile of the memory in use
 //	jobs            how many jobs were done beside the connections
+//	processes       which processes serve
 //
 // The end of its standard input ends the server.
 type answer struct {
 	Heap  uint64 `json:"heap,omitempty"`
 	Stack uint64 `json:"stack,omitempty"`
 	Jobs  int64  `json:"jobs,omitempty"`
+	PIDs  []int  `json:"pids,omitempty"`
 	Error string `json:"error,omitempty"`
 }
 
@@ -73,6 +75,8 @@ func obey(command string) answer {
 		return answer{}
 	case name == "jobs":
 		return answer{Jobs: contender.JobsDone()}
+	case name == "processes":
+		return answer{PIDs: contender.Serving()}
 	default:
 		return answer{Error: "there is no such command"}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gale-server/gale/cmd/galebench/contender"
 	"github.com/gale-server/gale/executor/process"
 )
 
@@ -30,6 +31,7 @@ func galebench(args ...string) (code int, stdout, stderr string) {
 
 const (
 	galeForms = "gale-event,gale-coroutine,gale-serial,gale-goroutine"
+	rooms     = "gale,gorilla-hub,gws,centrifuge"
 	quick     = "--rounds 1 --duration 50ms --warmup 10ms"
 )
 
@@ -47,6 +49,10 @@ func TestWorkloads(t *testing.T) {
 		{"http --conns 20 --pipeline 16 " + quick, galeForms + ",nethttp,fasthttp", 6 * 4},
 		{"hostile --conns 10 --pace 1ms " + quick, "idle,churn,deaf-echo,panics,posts,timers", 6 * 6},
 		{"hostile --conns 10 --engine nethttp " + quick, "idle,departures", 2 * 6},
+		{"fanout --subscribers 20 --in-flight 3 " + quick, rooms, 4 * 5},
+		{"fanout --subscribers 20 --rooms 5 --size 9000 --unpinned " + quick, rooms, 4 * 5},
+		{"sse --subscribers 20 --rooms 5 " + quick, "gale,nethttp", 2 * 5},
+		{"poll --subscribers 20 --rooms 5 " + quick, "gale", 5},
 		{"idle --conns 200 --rounds 1", galeForms + ",nbio", 5 * 5},
 		{"stall --conns 10 --interval 5ms " + quick, "idle,plain-goroutines,cpu-class,process-class", 4 * 5},
 	} {
@@ -93,6 +99,30 @@ func checkRows(t *testing.T, file, contenders string, count int) {
 	}
 }
 
+// What this machine does not have is said, and the others are measured.
+func TestSkipped(t *testing.T) {
+	nchan, err := contender.Lookup("nchan")
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := "sse --contenders nethttp,nchan --subscribers 20 --rooms 5 " + quick
+	code, stdout, stderr := galebench(strings.Fields(command)...)
+	if code != exitOK {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	if skipped := strings.Contains(stdout, "nchan SKIPPED: "); skipped != (nchan.Missing() != nil) || !strings.Contains(stdout, "nethttp") {
+		t.Errorf("nchan is missing: %v\n%s", nchan.Missing(), stdout)
+	}
+	polls := strings.Fields("poll --contenders nchan --subscribers 20 --rooms 5 " + quick)
+	if nchan.Missing() == nil {
+		if code, stdout, stderr := galebench(polls...); code != exitOK {
+			t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+		}
+	} else if code, _, stderr := galebench(polls...); code != exitFailure || !strings.Contains(stderr, "no contender is left") {
+		t.Errorf("without contenders: exit code %d, %s", code, stderr)
+	}
+}
+
 func TestProfile(t *testing.T) {
 	for command, name := range map[string]string{
 		"echo --conns 2 " + quick:   "echo-1-raw.pprof",
@@ -133,6 +163,14 @@ func TestUsage(t *testing.T) {
 		"echo --duration 1ms":            "--duration",
 		"echo --procs -1":                "--procs",
 		"echo --colour red":              "colour",
+		"fanout --contenders raw":        "raw cannot take part in fanout",
+		"fanout --subscribers 0":         "--rooms",
+		"fanout --rooms 5001":            "--rooms",
+		"fanout --in-flight 0":           "--in-flight",
+		"sse --size 31":                  "--size",
+		"sse --contenders centrifuge":    "centrifuge cannot take part in sse",
+		"poll --duration 0":              "--duration",
+		"poll --subscribers 100000000":   "--subscribers",
 		"server":                         "takes one contender",
 		"server --loops 1 uvicorn":       `"uvicorn"`,
 	} {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,15 +19,28 @@ type workload struct {
 	name       string
 	parameters string // for the report
 	contenders []contender.Contender
+	skipped    []skip
 	rounds     int
+	connsFlag  string // what its connections are called; "" is "conns"
 	place      placement
 	profiles   string // directory for profiles of the servers; "": none
 	measure    func(c contender.Contender, round int) ([]sample, error)
 }
 
 // run measures all contenders, round by round, in a new order each time. One
-// that fails is left out of the result; the first one must not fail.
+// that fails, or that this machine does not have, is left out of the result; the
+// first one must not fail.
 func (w *workload) run(progress io.Writer) ([]row, error) {
+	for _, c := range w.contenders {
+		if err := c.Missing(); err != nil {
+			w.skipped = append(w.skipped, skip{c.Name, err})
+			fmt.Fprintf(progress, "%s is skipped: %v\n", c.Name, err)
+		}
+	}
+	w.contenders = slices.DeleteFunc(w.contenders, func(c contender.Contender) bool { return c.Missing() != nil })
+	if len(w.contenders) == 0 {
+		return nil, errors.New("no contender is left")
+	}
 	if err := w.place.pinLoad(); err != nil {
 		return nil, err
 	}

@@ -2,15 +2,16 @@
 // of application, its peers, and the raw echoes that are the limit of them all.
 // Each is written as its own documentation recommends, with its defaults, and
 // does the same work: it echoes what arrives, or answers every request with
-// [Body].
+// [Body], or passes what is published in a room to all who are there.
 //
-// A contender is meant to have a process to itself. It serves until that
-// process ends.
+// A contender is meant to have a process to itself, which for one that is no
+// library starts another. It serves until that process ends.
 package contender
 
 import (
 	"fmt"
 	"net"
+	"os"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -25,6 +26,14 @@ const (
 	WebSocket Protocol = "websocket" // echoes messages
 	HTTP      Protocol = "http"      // answers requests with Body
 	BusyEcho  Protocol = "busy echo" // echoes messages while it works at something else
+
+	Rooms           Protocol = "rooms"            // WebSockets in rooms, without a protocol of their own
+	GaleRooms       Protocol = "gale.hub.v1"      // WebSockets in rooms
+	CentrifugeRooms Protocol = "centrifuge"       // WebSockets in rooms
+	Events          Protocol = "events"           // server-sent events of rooms
+	GaleEvents      Protocol = "gale's events"    // likewise
+	GalePolls       Protocol = "gale's long poll" // of rooms
+	NchanPolls      Protocol = "nchan's long poll"
 )
 
 // What every HTTP contender answers, so that all send the same bytes.
@@ -51,6 +60,9 @@ type Contender struct {
 
 	// start serves on a port of 127.0.0.1 and returns its address.
 	start func(Config) (net.Addr, error)
+
+	// missing says what of it this machine lacks; nil for those that are all here.
+	missing func() error
 }
 
 var contenders = []Contender{
@@ -61,12 +73,16 @@ var contenders = []Contender{
 	{Name: "gale-serial", Speaks: []Protocol{WebSocket, HTTP}, start: startGaleSerial},
 	{Name: "gale-goroutine", Speaks: []Protocol{WebSocket, HTTP}, start: startGaleGoroutine},
 	{Name: "gorilla", Module: "github.com/gorilla/websocket", Speaks: []Protocol{WebSocket}, start: startGorilla},
-	{Name: "gws", Module: "github.com/lxzan/gws", Speaks: []Protocol{WebSocket}, start: startGws},
+	{Name: "gws", Module: "github.com/lxzan/gws", Speaks: []Protocol{WebSocket, Rooms}, start: startGws},
 	{Name: "nbio", Module: "github.com/lesismal/nbio", Speaks: []Protocol{WebSocket}, start: startNbio},
 	{Name: "coder", Module: "github.com/coder/websocket", Speaks: []Protocol{WebSocket}, start: startCoder},
 	{Name: "victim", start: startVictim}, // for attacks
 	{Name: "victim-nethttp", start: startVictimNetHTTP},
-	{Name: "nethttp", Speaks: []Protocol{HTTP}, start: startNetHTTP},
+	{Name: "gale", Speaks: []Protocol{GaleRooms, GaleEvents, GalePolls}, start: startGaleHub},
+	{Name: "gorilla-hub", Module: "github.com/gorilla/websocket", Speaks: []Protocol{Rooms}, start: startGorillaHub},
+	{Name: "centrifuge", Module: "github.com/centrifugal/centrifuge", Speaks: []Protocol{CentrifugeRooms}, start: startCentrifuge},
+	{Name: "nchan", Speaks: []Protocol{Events, NchanPolls}, start: startNchan, missing: nchanMissing},
+	{Name: "nethttp", Speaks: []Protocol{HTTP, Events}, start: startNetHTTP},
 	{Name: "fasthttp", Module: "github.com/valyala/fasthttp", Speaks: []Protocol{HTTP}, start: startFastHTTP},
 	{Name: "idle", Speaks: []Protocol{BusyEcho}, start: startIdle},
 	{Name: "plain-goroutines", Speaks: []Protocol{BusyEcho}, start: startPlainGoroutines},
@@ -101,6 +117,26 @@ func (c Contender) Start(cfg Config) (net.Addr, error) {
 		cfg.Loops = 1
 	}
 	return c.start(cfg)
+}
+
+// Missing says what the contender needs and this machine does not have; nil if it
+// can start.
+func (c Contender) Missing() error {
+	if c.missing == nil {
+		return nil
+	}
+	return c.missing()
+}
+
+// serving are the processes of a contender that is not in this one.
+var serving []int
+
+// Serving returns the processes that serve, once a contender is started.
+func Serving() []int {
+	if serving == nil {
+		return []int{os.Getpid()}
+	}
+	return serving
 }
 
 // CanSpeak reports whether the contender speaks p.

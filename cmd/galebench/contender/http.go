@@ -14,7 +14,16 @@ var (
 )
 
 func startNetHTTP(Config) (net.Addr, error) {
-	return serveHTTP(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	rooms := newHTTPRooms()
+	return serveHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/pub":
+			rooms.publish(w, r)
+			return
+		case "/sse":
+			rooms.subscribe(w, r)
+			return
+		}
 		h := w.Header()
 		h["Content-Type"] = contentTypeValue
 		h["Server"] = serverValue

@@ -67,14 +67,3 @@ func (gwsEcho) OnMessage(c *gws.Conn, m *gws.Message) {
 	defer m.Close()
 	_ = c.WriteMessage(m.Opcode, m.Bytes())
 }
-
-func startGws(Config) (net.Addr, error) {
-	upgrader := gws.NewUpgrader(gwsEcho{}, nil)
-	return serveHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := upgrader.Upgrade(w, r)
-		if err != nil {
-			return
-		}
-		go c.ReadLoop() // ends with the conn; so that what net/http holds is freed
-	}))
-}
