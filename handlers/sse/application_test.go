@@ -229,6 +229,34 @@ func TestApplicationHeartbeats(t *testing.T) {
 	})
 }
 
+// What the application sends puts the next heartbeat off.
+func TestApplicationTraffic(t *testing.T) {
+	inForms(t, func(t *testing.T, form func(sse.Application, *sse.Options) asgi.Handler) {
+		x := asgitest.New(t, form(func(ctx context.Context, _ *asgi.Scope, receive asgi.Receive, w *sse.Writer) error {
+			for {
+				if ev, err := receive(ctx); err != nil || ev.EventType() == "http.disconnect" {
+					return err
+				}
+				if err := w.Send(ctx, &sse.Event{Data: []byte("a")}); err != nil {
+					return err
+				}
+			}
+		}, &sse.Options{Retry: -1, Heartbeat: 8 * time.Second}), asgitest.HTTPScope("POST", "/"))
+		want := ":\n\n"
+		for range 5 {
+			x.Deliver(&asgi.HTTPRequest{Body: []byte("more"), MoreBody: true})
+			want += "data: a\n\n"
+			sends(t, x, want)
+			x.Advance(6 * time.Second)
+			sends(t, x, want)
+		}
+		x.Advance(10 * time.Second)
+		if !strings.HasPrefix(body(x), want+":\n\n") {
+			t.Errorf("%q", body(x))
+		}
+	})
+}
+
 func TestApplicationDrain(t *testing.T) {
 	inForms(t, func(t *testing.T, form func(sse.Application, *sse.Options) asgi.Handler) {
 		causes := make(chan error, 2)

@@ -3,7 +3,6 @@ package sse
 import (
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/gale-server/gale/handlers/hub"
@@ -54,11 +53,6 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("sse: Config.ProofAge is negative")
 	case c.ProofAge == 0:
 		c.ProofAge = 5 * time.Minute
-	}
-	for _, origin := range c.AllowedOrigins {
-		if !validOrigin(origin) {
-			return c, fmt.Errorf("sse: Config.AllowedOrigins: %q is not scheme://host[:port]", origin)
-		}
 	}
 	if c.Cursors == nil {
 		secret := make([]byte, 32)

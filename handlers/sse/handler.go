@@ -3,12 +3,14 @@ package sse
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"sync/atomic"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/handlers"
+	"github.com/gale-server/gale/handlers/cors"
 	"github.com/gale-server/gale/handlers/hub"
 )
 
@@ -19,6 +21,7 @@ import (
 type Handler struct {
 	config  Config
 	options Options
+	origins *cors.Origins
 	whole   *hub.Format // a message with its ID, for streams of one channel and nobody in particular
 	stats   struct {
 		streams                              atomic.Int64
@@ -32,8 +35,13 @@ func New(config Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	origins, err := cors.New(c.AllowedOrigins)
+	if err != nil {
+		return nil, fmt.Errorf("sse: Config.AllowedOrigins: %w", err)
+	}
 	h := &Handler{
 		config:  c,
+		origins: origins,
 		options: Options{Heartbeat: c.Heartbeat, MaxAge: c.MaxAge, Retry: c.Retry},
 	}
 	h.whole = hub.NewFormat(h.encodeWhole)
@@ -67,15 +75,20 @@ func (h *Handler) Open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 		x.End(asgi.ErrUnsupportedScope)
 		return nil
 	}
-	if scope.Method != http.MethodGet && scope.Method != http.MethodHead {
-		h.allowed(scope, x)
+	if h.origins.Preflight(scope, x, "GET") {
 		return nil
 	}
 	o := &h.options
-	if more := h.sharing(scope); more != nil {
+	// A browser keeps the stream from pages whose origin is not allowed.
+	if more, _ := h.origins.Check(scope); more != nil {
 		own := h.options
 		own.Headers = more
 		o = &own
+	}
+	if scope.Method != http.MethodGet && scope.Method != http.MethodHead {
+		allow := asgi.Header{Name: "allow", Value: "GET, HEAD"}
+		refuse(x, http.StatusMethodNotAllowed, "", badRequest("a stream is asked for with GET"), append(slices.Clip(o.Headers), allow))
+		return nil
 	}
 	if finished(scope, x, o) {
 		return nil
