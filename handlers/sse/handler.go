@@ -188,6 +188,9 @@ type problem struct {
 // refuse answers with an error.
 func refuse(x asgi.Exchange, status int, channel string, err *hub.Error, headers []asgi.Header) {
 	headers = append(slices.Clone(headers), noStore, asgi.Header{Name: "content-type", Value: "application/json"})
+	if status == http.StatusUnauthorized { // https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2
+		headers = append(headers, asgi.Header{Name: "www-authenticate", Value: "Bearer"})
+	}
 	body := encode(problem{Channel: channel, Code: err.Code, Text: err.Text})
 	_ = handlers.Respond(x, status, append(body, '\n'), append(headers, err.HTTPHeaders()...)...)
 }

@@ -200,6 +200,9 @@ func (l *listener) refused(status int, code hub.ErrorCode) {
 		r.Header("content-type") != "application/json" || r.Header("cache-control") != "no-store" {
 		l.s.t.Errorf("got %d %v %s, want %d %s", r.Status, r.Headers, r.Body, status, code)
 	}
+	if (r.Header("www-authenticate") == "Bearer") != (status == 401) {
+		l.s.t.Errorf("%d has %v", status, r.Headers)
+	}
 	if n := l.s.hub.Stats().Clients; n != 0 {
 		l.s.t.Errorf("%d clients are left", n)
 	}
