@@ -84,6 +84,10 @@ func (p *poll) answer(why reason) {
 	}
 	stats.of(why).Add(1)
 	if p.tagged && why == reasonTimeout {
+		if p.retry > 0 { // there is no body to say it in
+			e := hub.Error{RetryAfter: p.retry}
+			headers = append(headers, e.HTTPHeaders()...)
+		}
 		_ = handlers.Respond(p.x, http.StatusNotModified, nil, headers[1:]...)
 		return
 	}

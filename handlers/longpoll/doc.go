@@ -17,7 +17,8 @@
 //	        channels, or one for each in the order of ch
 //	wait    for how many seconds at most; 0: not at all. Also as the field "Prefer: wait=N"
 //	limit   how many messages an answer has at most
-//	sid     a name of the client's own: its newest poll takes the place of an older one
+//	sid     a name of the client's own, by chance if users have none: its newest poll takes
+//	        the place of an older one
 //	strict  1: what is lost is an error and not a part of the answer
 //	token   who the client is, if it cannot set the field Authorization
 //
@@ -54,7 +55,7 @@
 //
 // A request with an If-None-Match gets 304 instead of "timeout". Its value is the
 // ETag of an earlier answer, which is the cursor, so that there need be none in the
-// query; the ETag of a 304 is a newer cursor.
+// query; the ETag of a 304 is a newer cursor, and Retry-After stands for retry_ms.
 //
 // With strict=1 an answer that would tell of gaps is 410 with the keys code ("gone"),
 // text, gaps and cursor, and no messages: the cursor goes on behind the gap, for a

@@ -116,6 +116,8 @@ func (h *Handler) admit(scope *asgi.Scope, r *request) (who hub.Identity, places
 		return who, nil, expired // and so it needs what it has not got
 	case err != nil:
 		return who, nil, err
+	case !who.Expires.IsZero() && !h.now().Before(who.Expires):
+		return who, nil, &hub.Error{Code: hub.TokenExpired, Text: "your token has expired"}
 	case r.cursor != "" && was.User != who.User:
 		return who, nil, &hub.Error{Code: hub.BadCursor, Text: "the cursor is of another user"}
 	}

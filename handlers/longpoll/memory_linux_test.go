@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gale-server/gale/asgi/server"
+	"github.com/gale-server/gale/handlers/hub"
 	"github.com/gale-server/gale/handlers/longpoll"
 )
 
@@ -57,6 +58,41 @@ func BenchmarkParkedPoll(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkWake measures what it takes to answer parked polls of one channel when
+// something comes, with the clients' side left out: they do not read.
+func BenchmarkWake(b *testing.B) {
+	const polls = 2000
+	e, mux := newEngine(b, longpoll.Config{PollRate: -1})
+	srv, err := server.New(server.Config{Handler: mux, Logger: quiet})
+	if err != nil {
+		b.Fatal(err)
+	}
+	e.run(srv)
+	at := e.poll("ch=a&wait=0").Cursor
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		var clients []int
+		for range polls {
+			clients = append(clients, barePoll(b, e.addr, with("a", at), ""))
+		}
+		e.parked(polls)
+		b.StartTimer()
+		r, err := e.hub.PublishOne(hub.Publication{Channel: "a", Data: []byte("hello")})
+		if err != nil {
+			b.Fatal(err)
+		}
+		e.parked(0)
+		b.StopTimer()
+		at = e.poll(fmt.Sprintf("ch=a&wait=0&after=%s:%d", r.Epoch, r.Offset)).Cursor
+		for _, fd := range clients {
+			unix.Close(fd)
+		}
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/polls, "ns/wake")
 }
 
 // memory is the bytes of heap and stacks in use.

@@ -432,6 +432,10 @@ func TestPacing(t *testing.T) {
 	if a.RetryMS < 199 || a.RetryMS > 400 {
 		t.Errorf("retry_ms is %d", a.RetryMS)
 	}
+	tagged := p.poll("ch=a&sid=s", header("if-none-match", `"`+a.Cursor+`"`))
+	if tagged.got() != "304" || tagged.response.Header("retry-after") != "1" {
+		t.Errorf("%s %v", tagged.got(), tagged.response.Headers)
+	}
 	p.clock.add(time.Duration(a.RetryMS) * time.Millisecond)
 	p.park(with("a", a.Cursor) + "&sid=s")
 	// Others are not concerned, nor who has no name.
@@ -439,7 +443,7 @@ func TestPacing(t *testing.T) {
 	for range 10 {
 		p.park(with("a", a.Cursor))
 	}
-	if s := p.polls.Stats(); s.Paced != 2 {
+	if s := p.polls.Stats(); s.Paced != 3 {
 		t.Errorf("%+v", s)
 	}
 	p.clock.add(time.Hour)

@@ -162,6 +162,10 @@ func TestProof(t *testing.T) {
 	p.want(p.poll(with("a", long)+"&wait=0"), "401 token_expired")
 	fails = nil
 
+	// One that has ended is none.
+	identity.Expires = p.clock.Now()
+	p.want(p.poll("ch=a&wait=0"), "401 token_expired")
+
 	// An identity that ends before ends the proof, and the wait.
 	identity.Expires = p.clock.Now().Add(5 * time.Second)
 	a = p.poll(with("a", a.Cursor) + "&wait=0")
