@@ -91,6 +91,8 @@ export interface Options {
   /** Bounds in milliseconds of the random wait before the first try to come back, doubled each time, and of every wait. Default 1000 and 20,000. */
   firstDelay?: number;
   maxDelay?: number;
+  /** Milliseconds, about, until a better transport is tried beside a lesser one, doubled each time up to 5 minutes. Default 10,000. */
+  climbDelay?: number;
   /** Milliseconds after which a publication is given up. Default 60,000; the server must remember keys for longer. */
   timeout?: number;
   /** How many publications may wait. Default 1000. */

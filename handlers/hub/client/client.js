@@ -10,8 +10,7 @@ const openLimit = 10_000; // ms in which a link must open, and a ping be answere
 const streamSilence = 60_000; // ms without a byte, of a stream that has heartbeats
 const pollWait = 25_000; // ms for which the server may hold a poll
 const enduring = 5_000; // ms that make an opened link a good one
-const firstClimb = 10_000; // ms before a better link is tried; doubles up to maxClimb
-const maxClimb = 300_000;
+const maxClimb = 300_000; // ms between tries of a better link
 const maxFlying = 16; // publications that are under way at a time
 const maxFrame = 16_000; // characters of commands in one WebSocket message
 const maxTimer = 2 ** 31 - 1;
@@ -21,6 +20,7 @@ const final = ["not_allowed", "disconnected", "replaced"]; // for a connection
 const stale = ["bad_token", "token_expired"];
 const passing = ["lost", "too_fast", "too_slow", "unavailable", "draining"];
 
+const channelName = /^([^\0- ,*\x7f-\x9f\u2028\u2029]+\*?|\*)$/;
 const zero = () => ({ epoch: "", offset: 0 });
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -124,15 +124,16 @@ export class Hub {
   #attempt = 0;
   #token; // undefined: to be asked for
   #syncing = false;
-  #climbDelay = firstClimb;
+  #climbDelay;
   #retryTimer;
   #climbTimer;
   #renewTimer;
   #listeners = new AbortController();
 
   constructor(url = "/hub", options = {}) {
-    this.#options = { token: "", transports: Object.keys(links), firstDelay: 1_000, maxDelay: 20_000, timeout: 60_000, maxPending: 1_000, ...options };
+    this.#options = { token: "", transports: Object.keys(links), firstDelay: 1_000, maxDelay: 20_000, climbDelay: 10_000, timeout: 60_000, maxPending: 1_000, ...options };
     for (const name of this.#options.transports) if (!links[name]) throw new TypeError(`no transport is called ${name}`);
+    this.#climbDelay = this.#options.climbDelay;
     const base = new URL(String(url).replace(/\/*$/, "/"), globalThis.location?.href);
     this.#env = { base, subs: this.#subs, sid: random(), credentials: options.credentials ?? "same-origin" };
     const on = (target, type, fn) => target?.addEventListener?.(type, fn, { signal: this.#listeners.signal });
@@ -143,6 +144,7 @@ export class Hub {
 
   subscribe(channel, options = {}) {
     if (this.state === "closed") throw new HubError({ code: "closed" });
+    if (!channelName.test(channel)) throw new HubError({ code: "bad_channel", text: `"${channel}" is no name of a channel`, channel });
     if (this.#subs.has(channel)) throw new HubError({ code: "bad_request", text: `${channel} is subscribed to already`, channel });
     const sub = new Subscription(channel, options, (sub) => {
       if (this.#subs.get(channel) === sub) this.#subs.delete(channel);
@@ -300,7 +302,7 @@ export class Hub {
       return this.#stop("failed", error);
     } else if (good) {
       this.#tries = this.#failures = 0;
-      if (!this.#index) this.#climbDelay = firstClimb;
+      if (!this.#index) this.#climbDelay = this.#options.climbDelay;
     } else if (error.code !== "draining") {
       this.#tries++;
     }

@@ -514,6 +514,12 @@ test("commands of a moment are one message, of a bounded length", async (server,
   for (const frame of server.frames) assert.ok(JSON.stringify(frame).length < 20_000);
 });
 
+test("what is no name of a channel is refused at once", async (server, make) => {
+  const hub = make();
+  for (const name of ["", " ", "a b", "a,b", "a*b", "**", "a\u2028"]) assert.throws(() => hub.subscribe(name), { code: "bad_channel" });
+  for (const name of ["*", "a*", "ä:ö/1", "日本"]) hub.subscribe(name);
+});
+
 test("a pattern gets what comes, and a gap behind an interruption", async (server, make) => {
   const hub = make({ firstDelay: 100 });
   server.publish("news:1", 0);
