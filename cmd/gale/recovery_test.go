@@ -4,15 +4,18 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -62,6 +65,7 @@ func TestRecoveryEverywhere(t *testing.T) {
 			w.published = make(map[string][]string)
 			w.moved = sync.NewCond(&w.mu)
 			w.run(seed)
+			t.Logf("%+v", h.Stats())
 			if err := h.Close(); err != nil {
 				t.Error(err)
 			}
@@ -188,7 +192,7 @@ func (w *recoveryWorld) publish(r *rand.Rand, who int) {
 			burst = r.IntN(8)
 		}
 		channel := recoveryChannels[r.IntN(len(recoveryChannels))]
-		text := fmt.Sprintf("%d/%d %s", who, i, strings.Repeat("x", r.IntN(4000)))
+		text := fmt.Sprintf("%d/%d %s", who, i, strings.Repeat("x", r.IntN(1<<(6+r.IntN(11)))))
 		receipt, err := w.hub.PublishOne(hub.Publication{Channel: channel, Data: []byte(text)})
 		if err != nil {
 			w.t.Error(err)
@@ -219,7 +223,8 @@ type follower struct {
 
 // follow follows until everything was seen.
 func (w *recoveryWorld) follow(r *rand.Rand, who int) {
-	f := &follower{w: w, r: r, who: who, places: make(map[string]hub.Position), client: &http.Client{Transport: &http.Transport{}, Timeout: waitLimit}}
+	f := &follower{w: w, r: r, who: who, places: make(map[string]hub.Position)}
+	f.client = &http.Client{Transport: &http.Transport{DialContext: dialNarrow}, Timeout: waitLimit}
 	defer f.client.CloseIdleConnections()
 	over := time.Now().Add(waitLimit * time.Duration(1+recoveryTimes))
 	used := make(map[string]int)
@@ -329,13 +334,25 @@ func (f *follower) cursor() string {
 	return f.w.cursors.Sign(c)
 }
 
+// dialNarrow makes a connection that takes little at a time, so that who does not
+// read is soon behind.
+func dialNarrow(ctx context.Context, network, addr string) (net.Conn, error) {
+	narrow := func(_, _ string, c syscall.RawConn) (err error) {
+		return errors.Join(c.Control(func(fd uintptr) {
+			err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4<<10)
+		}), err)
+	}
+	return (&net.Dialer{Control: narrow}).DialContext(ctx, network, addr)
+}
+
 // An error of a connection is none of the test: a server has stopped, or the
 // subscriber was too slow.
 
 func (f *follower) socket() error {
 	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
-	conn, _, err := websocket.DefaultDialer.DialContext(ctx, "ws://"+f.w.host()+"/ws", http.Header{"Sec-WebSocket-Protocol": {socket.Subprotocol}})
+	dialer := websocket.Dialer{NetDialContext: dialNarrow}
+	conn, _, err := dialer.DialContext(ctx, "ws://"+f.w.host()+"/ws", http.Header{"Sec-WebSocket-Protocol": {socket.Subprotocol}})
 	if err != nil {
 		return nil
 	}
