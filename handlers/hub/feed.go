@@ -37,6 +37,7 @@ type feed struct {
 type handout struct {
 	local   *local
 	batch   []*Message
+	early   int // of batch, at its end, will be handed out to everybody once more
 	changes []PresenceChange
 	behind  bool
 }
@@ -125,6 +126,7 @@ func (f *feed) step() {
 		}
 	}()
 	f.stepping = true
+	f.extend()
 	more = f.serve()
 }
 
@@ -148,6 +150,23 @@ func (f *feed) serve() (more bool) {
 		}
 	}
 	return true
+}
+
+// extend adds to what is being handed out what has come since, so that who is not
+// served yet gets it in the same write, which costs far more than a message. It is
+// handed out to everybody afterwards: who has it leaves it then, by its place, of
+// which a subscription to a pattern has none.
+func (f *feed) extend() {
+	w := &f.work
+	if w.local == nil || w.local.topic.wide || w.behind {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if waiting := w.local.batch; len(waiting) > w.early {
+		w.batch = append(w.batch, waiting[w.early:]...)
+		w.early = len(waiting)
+	}
 }
 
 // finish ends the handing out to a local.

@@ -341,8 +341,10 @@ func (s *Subscription) handOut(w *handout) {
 		s.missed = s.state == stalled
 		s.seen = somewhere
 	}
-	if len(w.batch) > 0 {
-		s.offer(w.batch)
+	if s.state == live {
+		s.offer(w.batch, w.early)
+	} else {
+		s.offer(w.batch[:len(w.batch)-w.early], 0)
 	}
 	for _, change := range w.changes {
 		if s.over || !s.presence || s.state == stalled {
@@ -352,13 +354,14 @@ func (s *Subscription) handOut(w *handout) {
 	}
 }
 
-func (s *Subscription) offer(batch []*Message) {
-	if !s.wide {
-		for batch[0].Offset <= s.place.Offset && batch[0].Epoch == s.place.Epoch {
-			if batch = batch[1:]; len(batch) == 0 {
-				return
-			}
-		}
+// offer offers messages, of which the last ones are early: if they are not taken,
+// they count as late when they are handed out for good.
+func (s *Subscription) offer(batch []*Message, early int) {
+	for !s.wide && len(batch) > 0 && batch[0].Offset <= s.place.Offset && batch[0].Epoch == s.place.Epoch {
+		batch = batch[1:]
+	}
+	if len(batch) == 0 {
+		return
 	}
 	last := batch[len(batch)-1]
 	switch {
@@ -366,8 +369,8 @@ func (s *Subscription) offer(batch []*Message) {
 		s.seen = last.Position
 		s.late(batch)
 	case s.wide || s.follows(batch[0], last):
-		if _, rest := s.give(batch); len(rest) > 0 {
-			s.late(rest)
+		if _, rest := s.give(batch); len(rest) > early {
+			s.late(rest[:len(rest)-early])
 		}
 	default:
 		s.catchUp()

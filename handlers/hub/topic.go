@@ -21,6 +21,7 @@ type topics struct {
 // broker is asked something about it.
 type topic struct {
 	name        string
+	wide        bool // a pattern
 	subscribers int
 	locals      []*local // of the loops that have some
 	watched     bool     // by the broker
@@ -84,7 +85,8 @@ func (t *topics) add(name string, f *feed, most int) (*local, error) {
 	defer t.mu.Unlock()
 	to := t.named[name]
 	if to == nil {
-		to = &topic{name: name}
+		_, wide := prefixOf(name)
+		to = &topic{name: name, wide: wide}
 		if t.named == nil {
 			t.named = make(map[string]*topic)
 		}
