@@ -3,6 +3,7 @@ package longpoll
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -137,15 +138,11 @@ func (p *poll) cursor(n *news) string {
 }
 
 // postpone leaves the gaps of a strict poll to the next one, which gets nothing
-// but them: it goes on before them.
+// but them: it goes on before them. There is one for a channel at most, for nothing
+// is taken after it.
 func (n *news) postpone(c *cursor.Cursor) {
-	for i, channel := range c.Channels {
-		for _, g := range n.gaps {
-			if g.channel == channel {
-				c.Places[i] = g.From
-				break
-			}
-		}
+	for _, g := range n.gaps {
+		c.Places[slices.Index(c.Channels, g.channel)] = g.From
 	}
 	n.gaps = nil
 }
