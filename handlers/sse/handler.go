@@ -202,7 +202,7 @@ func farewell(o *Options, reason *hub.Error) []byte {
 	e := Event{Type: "ended", Data: encode(problem{Code: reason.Code, Text: reason.Text})}
 	switch {
 	case temporary(reason):
-		e.Retry = max(o.pause(true), reason.RetryAfter)
+		e.Retry = max(o.pause(late), reason.RetryAfter)
 	case reason.Code != hub.TokenExpired:
 		e.ID = finalID
 	}

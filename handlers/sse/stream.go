@@ -29,9 +29,10 @@ type Options struct {
 	// books change. Negative: no bound.
 	MaxAge time.Duration
 
-	// Retry is how long clients wait at least before they come back; up to two
-	// and a half times as long by chance, and twice that when the server drains or
-	// has too much to do. Default 2 s. Negative: what browsers do by themselves.
+	// Retry is how long clients wait at least that were cut off before they come
+	// back, and up to two and a half times as long by chance; twice that when the
+	// server drains or has too much to do, and a quarter of it behind a stream that
+	// has reached its age. Default 2 s. Negative: what browsers do by themselves.
 	Retry time.Duration
 
 	// Drain is what becomes of a stream when the server is about to stop. Default:
@@ -72,32 +73,50 @@ func (o *Options) life() time.Duration {
 	return d - chance(d/5)
 }
 
-// pause is how long a client is to wait; longer when there is too much to do.
-func (o *Options) pause(busy bool) time.Duration {
+// haste is how soon a client is to come back.
+type haste uint8
+
+const (
+	usual haste = iota
+	soon        // nothing is wrong
+	late        // there is too much to do
+)
+
+// pause is how long a client is to wait; 0 leaves that to it.
+func (o *Options) pause(h haste) time.Duration {
 	d := standard(o.Retry, 2*time.Second)
 	if d >= never {
 		return 0
 	}
 	d = min(d, 24*time.Hour)
-	if busy {
+	switch h {
+	case soon:
+		return d/4 + chance(d/4)
+	case late:
 		d = d * 5 / 2
 		return d + chance(d)
+	default:
+		return d + chance(d*3/2)
 	}
-	return d + chance(d*3/2)
 }
 
 // hello is what comes first: it makes proxies pass the head on.
 func (o *Options) hello() []byte {
-	if d := o.pause(false); d > 0 {
+	if d := o.pause(usual); d > 0 {
 		return append(appendRetry(nil, d), '\n')
 	}
 	return heartbeat
 }
 
 // goodbye is what comes last when the server ends a stream. Who comes back while
-// it drains had better wait.
+// it drains had better wait; but for one that was too old there is no reason to,
+// and those that are in between when a server fails are few.
 func (o *Options) goodbye(cause error) []byte {
-	if d := o.pause(true); d > 0 && cause == ErrDraining {
+	h := soon
+	if cause == ErrDraining {
+		h = late
+	}
+	if d := o.pause(h); d > 0 {
 		return append(appendRetry(nil, d), '\n')
 	}
 	return nil

@@ -83,34 +83,35 @@ func TestOpen(t *testing.T) {
 
 // The retry is spread over the whole of its range.
 func TestRetrySpread(t *testing.T) {
+	hello := func(*asgitest.Exchange) {}
+	drain := func(x *asgitest.Exchange) { x.Deliver(&asgi.Drain{}) }
+	age := func(x *asgitest.Exchange) { x.Advance(10 * time.Minute) }
 	for _, tc := range []struct {
-		o           sse.Options
-		drain       bool
+		retry       time.Duration
+		do          func(x *asgitest.Exchange)
 		least, most int
 	}{
-		{sse.Options{}, false, 2000, 5000},
-		{sse.Options{}, true, 5000, 10000},
-		{sse.Options{Retry: 100 * time.Millisecond}, false, 100, 250},
-		{sse.Options{Retry: 100 * time.Millisecond}, true, 250, 500},
-		{sse.Options{Retry: 1 << 61}, false, 24 * 3600_000, 24 * 3600_000 * 5 / 2},
+		{0, hello, 2000, 5000},
+		{0, drain, 5000, 10000},
+		{0, age, 500, 1000},
+		{100 * time.Millisecond, hello, 100, 250},
+		{100 * time.Millisecond, drain, 250, 500},
+		{100 * time.Millisecond, age, 25, 50},
+		{1 << 61, hello, 24 * 3600_000, 24 * 3600_000 * 5 / 2},
 	} {
 		low, high := tc.most, 0
 		for range 200 {
-			_, x := open(t, &tc.o)
-			stream := body(x)
-			if tc.drain {
-				x.Deliver(&asgi.Drain{})
-				_, stream, _ = strings.Cut(body(x), "\n\n")
-			}
-			n, err := strconv.Atoi(strings.TrimPrefix(strings.SplitN(stream, "\n", 2)[0], "retry: "))
+			_, x := open(t, &sse.Options{Retry: tc.retry, Heartbeat: -1})
+			tc.do(x)
+			n, err := strconv.Atoi(see(x.Response().Body).retry)
 			if err != nil {
-				t.Fatalf("%q", stream)
+				t.Fatalf("%q", body(x))
 			}
 			low, high = min(low, n), max(high, n)
 		}
 		quarter := (tc.most - tc.least) / 4
 		if low < tc.least || high > tc.most || low > tc.least+quarter || high < tc.most-quarter {
-			t.Errorf("%+v: from %d to %d", tc, low, high)
+			t.Errorf("%v: from %d to %d, want %d to %d", tc.retry, low, high, tc.least, tc.most)
 		}
 	}
 	_, x := open(t, &sse.Options{Retry: -1})

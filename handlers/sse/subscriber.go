@@ -251,7 +251,7 @@ func (t *subscriber) lose(i int, reason *hub.Error) {
 		t.leave(reason)
 		return
 	}
-	t.tell("ended", false, encode(problem{Channel: t.channels[i], Code: reason.Code, Text: reason.Text}))
+	t.tell("ended", t.waiting == 0, encode(problem{Channel: t.channels[i], Code: reason.Code, Text: reason.Text}))
 	if t.waiting == 0 && len(t.client.Subscriptions()) == 0 {
 		t.leave(reason)
 	}
