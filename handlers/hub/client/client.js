@@ -722,7 +722,7 @@ class Stream extends Requests {
       const began = performance.now();
       const retry = await this.#once(signal);
       // A stream has a lifetime, and is followed by another. One that ends sooner, or
-      // with a word about when to come back, is not to be hurried.
+      // with a word that it is too early to come back, is not to be hurried.
       if (retry || performance.now() - began < streamSilence) throw new HubError({ code: "draining", text: "the stream has ended", retry });
     }
   }
@@ -733,10 +733,10 @@ class Stream extends Requests {
     const answer = await this.get("sse", {}, signal);
     const reader = answer.body.getReader();
     const decoder = new TextDecoder();
-    let [rest, event, data, retry, open] = ["", "", [], 0, false];
+    let [rest, event, data, retry, usual, open] = ["", "", [], 0, 0, false];
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) return retry;
+      if (done) return retry < usual ? 0 : retry; // a shorter one than usual is no warning
       const lines = (rest + decoder.decode(value, { stream: true })).split(/\r?\n/);
       rest = lines.pop();
       for (const line of lines) {
@@ -750,7 +750,7 @@ class Stream extends Requests {
         [event, data] = ["", []];
         if (!o) continue;
         if (type === "subscribed" && !open) {
-          [open, retry] = [true, 0];
+          [open, usual, retry] = [true, retry, 0];
           this.on.opened({});
         }
         if (type === "subscribed") this.begun(o);

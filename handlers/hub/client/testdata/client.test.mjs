@@ -607,7 +607,8 @@ test("a stream that ends is followed by another", async (server, make) => {
   const hub = make({ transports: ["sse"] });
   const a = listen(hub, "a");
   await idle(100_000);
-  [...server.links][0].finish(); // it has lived its life
+  [...server.links][0].say("retry: 700\n\n"); // sooner than usual: it has lived its life
+  [...server.links][0].finish();
   server.publish("a", 1);
   await pass(50);
   assert.deepEqual([...a], [1]);
