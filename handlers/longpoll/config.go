@@ -56,7 +56,7 @@ type Config struct {
 	Linger time.Duration
 
 	// MaxParked bounds the polls that wait; one more is answered with 503 and
-	// Retry-After. Default 200,000: some 300 MiB.
+	// Retry-After. Default 200,000: some 500 MiB.
 	MaxParked int
 
 	// PollRate and PollBurst bound the polls of one user and sid, in polls per

@@ -4,23 +4,27 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/asgi/server"
 	"github.com/gale-server/gale/handlers/hub"
 	"github.com/gale-server/gale/handlers/longpoll"
 )
 
 // BenchmarkParkedPoll measures what a parked poll costs, with its connection, in
-// bytes of heap and stacks after a collection. The clients are bare descriptors,
-// so that all the memory is the server's.
+// bytes of heap and stacks after a collection, and what any request costs the
+// engine that is not answered. The clients are bare descriptors, so that all the
+// memory is the server's.
 func BenchmarkParkedPoll(b *testing.B) {
-	for _, bench := range []struct{ name, query, fields string }{
-		{"program", "", ""},
-		{"sid", "&sid=0123456789abcdef", ""},
-		{"browser", "&sid=0123456789abcdef", "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n" +
+	for _, bench := range []struct{ name, path, query, fields string }{
+		{"engine", "/park", "", ""},
+		{"program", "/hub/poll", "", ""},
+		{"sid", "/hub/poll", "&sid=0123456789abcdef", ""},
+		{"browser", "/hub/poll", "&sid=0123456789abcdef", "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n" +
 			"Accept: */*\r\nAccept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br\r\nReferer: http://chat.example/\r\n" +
 			"Sec-Fetch-Dest: empty\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Site: same-origin\r\nConnection: keep-alive\r\n"},
 	} {
@@ -28,7 +32,15 @@ func BenchmarkParkedPoll(b *testing.B) {
 			const polls = 5000
 			for b.Loop() {
 				e, mux := newEngine(b, longpoll.Config{PollRate: -1})
-				srv, err := server.New(server.Config{Handler: mux, Logger: quiet})
+				var unanswered atomic.Int64
+				mux.HTTP("/park", asgi.HandlerFunc(func(*asgi.Scope, asgi.Exchange) asgi.Receiver {
+					unanswered.Add(1)
+					return asgi.ReceiverFunc(func(asgi.ReceiveEvent) {})
+				}))
+				waiting := func(n int) {
+					e.until("parked", func(s longpoll.Stats) bool { return s.Parked+int(unanswered.Load()) == n })
+				}
+				srv, err := server.New(server.Config{Handler: mux, Logger: quiet, HalfClose: server.HalfCloseDisconnects})
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -39,15 +51,15 @@ func BenchmarkParkedPoll(b *testing.B) {
 					if bench.query != "" {
 						query += fmt.Sprint(bench.query, i)
 					}
-					return barePoll(b, e.addr, query, bench.fields)
+					return barePoll(b, e.addr, bench.path, query, bench.fields)
 				}
 				clients := []int{open(0)} // with it comes what is made once
-				e.parked(1)
+				waiting(1)
 				before := memory()
 				for i := range polls {
 					clients = append(clients, open(i+1))
 				}
-				e.parked(polls + 1)
+				waiting(polls + 1)
 				b.ReportMetric(float64(memory()-before)/polls, "B/poll")
 				for _, fd := range clients {
 					unix.Close(fd)
@@ -76,7 +88,7 @@ func BenchmarkWake(b *testing.B) {
 		b.StopTimer()
 		var clients []int
 		for range polls {
-			clients = append(clients, barePoll(b, e.addr, with("a", at), ""))
+			clients = append(clients, barePoll(b, e.addr, "/hub/poll", with("a", at), ""))
 		}
 		e.parked(polls)
 		b.StartTimer()
@@ -105,7 +117,7 @@ func memory() int64 {
 }
 
 // barePoll sends a poll and returns the descriptor of its connection.
-func barePoll(b *testing.B, addr, query, fields string) int {
+func barePoll(b *testing.B, addr, path, query, fields string) int {
 	b.Helper()
 	to := netip.MustParseAddrPort(addr)
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -115,7 +127,7 @@ func barePoll(b *testing.B, addr, query, fields string) int {
 	if err := unix.Connect(fd, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}); err != nil {
 		b.Fatal(err)
 	}
-	if _, err := unix.Write(fd, fmt.Appendf(nil, "GET /hub/poll?%s HTTP/1.1\r\nHost: h\r\n%s\r\n", query, fields)); err != nil {
+	if _, err := unix.Write(fd, fmt.Appendf(nil, "GET %s?%s HTTP/1.1\r\nHost: h\r\n%s\r\n", path, query, fields)); err != nil {
 		b.Fatal(err)
 	}
 	return fd

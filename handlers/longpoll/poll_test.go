@@ -333,7 +333,7 @@ func TestStrict(t *testing.T) {
 		var got []string
 		gaps := 0
 		for at := at; len(got) < 3; {
-			a := p.poll(with("a,b", at) + "&strict=1")
+			a := p.poll(with("b,a", at) + "&strict=1")
 			if (a.status == 410) != (len(a.Gaps) > 0) || a.status == 410 && len(a.Messages) > 0 {
 				t.Fatalf("%d %+v", a.status, a)
 			}
