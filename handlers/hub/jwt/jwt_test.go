@@ -328,6 +328,22 @@ func TestRotation(t *testing.T) {
 	}
 }
 
+// A key is for one algorithm, also where another key is for the one that a token
+// names, and both are of one type.
+func TestAlgorithmOfTheKey(t *testing.T) {
+	other := append([]byte("other"), secret...)
+	v := newVerifier(t, jwt.Config{Keys: []jwt.Key{{Algorithm: "HS256", Secret: secret}, {Algorithm: "HS512", Secret: other}}})
+	for _, c := range []struct {
+		algorithm string
+		secret    []byte
+		good      bool
+	}{{"HS256", secret, true}, {"HS512", other, true}, {"HS512", secret, false}, {"HS256", other, false}} {
+		if _, err := v.Verify(sign(t, c.algorithm, c.secret, nil, good(nil))); (err == nil) != c.good {
+			t.Errorf("%s by %.10s: %v", c.algorithm, c.secret, err)
+		}
+	}
+}
+
 func TestNoBounds(t *testing.T) {
 	v := newVerifier(t, jwt.Config{Leeway: -1, MaxAge: -1})
 	if _, err := v.Verify(sign(t, "HS256", secret, nil, good(object{"exp": now.Add(-time.Second).Unix()}))); code(t, err) != hub.TokenExpired {
