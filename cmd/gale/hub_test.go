@@ -239,7 +239,10 @@ func testServeDelivers(t *testing.T, engine string) {
 	if r, body := p.request(client, "GET", "/hub/client.js", "", ""); r.StatusCode != 200 || !strings.Contains(body, "export") {
 		t.Errorf("client.js: %s", r.Status)
 	}
-	// A stream that begins with the history, as with curl.
+	// A poll and a stream that begin with the history, as with curl.
+	if r, body := p.request(client, "GET", "/hub/poll?ch=news&last=1", "", ""); r.StatusCode != 200 || !strings.Contains(body, `"text":"hello"`) {
+		t.Errorf("the poll: %s %s", r.Status, body)
+	}
 	r, err := client.Get(p.url + "/hub/sse?ch=news&last=1")
 	if err != nil {
 		t.Fatal(err)

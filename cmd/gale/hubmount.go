@@ -7,6 +7,7 @@ import (
 	"github.com/gale-server/gale/handlers/hub/api"
 	hubclient "github.com/gale-server/gale/handlers/hub/client"
 	"github.com/gale-server/gale/handlers/hub/socket"
+	"github.com/gale-server/gale/handlers/longpoll"
 	"github.com/gale-server/gale/handlers/sse"
 )
 
@@ -40,6 +41,11 @@ func (s *hubSetup) handler(h *hub.Hub) (asgi.Handler, error) {
 		return nil, err
 	}
 	mux.HTTP(s.mount+"/sse", streams)
+	polls, err := longpoll.New(longpoll.Config{Hub: h, Authenticate: s.authenticate, Cursors: s.cursors, AllowedOrigins: s.origins})
+	if err != nil {
+		return nil, err
+	}
+	mux.HTTP(s.mount+"/poll", polls)
 	files := hubclient.New()
 	mux.HTTP("GET "+s.mount+"/client.js", files)
 	mux.HTTP("GET "+s.mount+"/client.d.ts", files)
