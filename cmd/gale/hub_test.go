@@ -195,6 +195,31 @@ func TestServeTakesTokens(t *testing.T) {
 	}
 }
 
+// Who has a token is who it says, and who has none may do what everybody may.
+func TestServeTakesTokensAndOthers(t *testing.T) {
+	config := file(t, t.TempDir(), "gale.toml", `
+[[jwt.keys]]
+algorithm = "HS256"
+secret = "`+jwtSecret+`"
+[anonymous]
+publish = ["open"]
+`)
+	p := serve(t, "serve", "--addr", "127.0.0.1:0", "--config", config)
+	client := newClient(t)
+	token := signed(t, jwtSecret, map[string]any{
+		"exp": time.Now().Add(time.Hour).Unix(), "channels": map[string]any{"publish": []string{"chat"}},
+	})
+	for _, c := range []struct {
+		token, channel string
+		status         int
+	}{{token, "chat", 200}, {token, "open", 403}, {"", "open", 200}, {"", "chat", 403}, {token + "x", "open", 401}} {
+		r, body := p.request(client, "POST", "/hub/publish", c.token, `{"channel":"`+c.channel+`","text":"hello"}`)
+		if r.StatusCode != c.status {
+			t.Errorf("%q in %s: %s %s", c.token, c.channel, r.Status, body)
+		}
+	}
+}
+
 // A message comes to whoever subscribes, however it was published, and the end of the
 // server is told.
 func TestServeDelivers(t *testing.T) {

@@ -205,6 +205,7 @@ func TestServer(t *testing.T) {
 
 		{"POST", "/batch", `{"publications":[{"channel":"b","data":1},{"channel":"","data":1},{"channel":"b"}]}`, 200,
 			`,"offset":1},{"error":{"code":"bad_channel"`},
+		{"POST", "/batch", `{"publications":[{"channel":"f"},{"channel":"f","data":1}]}`, 200, `text and base64"}},{"epoch":`},
 		{"POST", "/batch", `{"publications":[{"channel":"c","data":1},{"channel":"c","data":2}]}`, 200, `,"offset":2}]}`},
 		{"POST", "/batch", `{"publications":[]}`, 400, "1 to 3"},
 		{"POST", "/batch", `{"publications":[{},{},{},{}]}`, 400, "1 to 3"},
@@ -250,7 +251,7 @@ func TestServer(t *testing.T) {
 		{"POST", "/unsubscribe", `{"channel":"a"}`, 400, "user is needed"},
 		{"POST", "/forget", `{"channel":"b"}`, 200, `{}`},
 		{"POST", "/forget", `{"channel":"b c"}`, 400, `"code":"bad_channel"`},
-		{"GET", "/stats", "", 200, `{"clients":0,"subscriptions":0,"channels":4,"published":`},
+		{"GET", "/stats", "", 200, `{"clients":0,"subscriptions":0,"channels":5,"published":`},
 
 		{"GET", "/", "", 404, `"code":"not_found"`},
 		{"GET", "/publish/", "", 404, `"code":"not_found"`},
