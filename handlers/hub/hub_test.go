@@ -216,6 +216,28 @@ func TestBeginning(t *testing.T) {
 	}
 }
 
+// The history is read for who was away, and for nobody else: not for who comes while
+// something is on its way.
+func TestReads(t *testing.T) {
+	broker := &recorder{Broker: hub.NewMemory(hub.MemoryConfig{}), record: &record{}}
+	h := newHub(t, hub.Config{Broker: broker})
+	p := connect(t, h, &hubtest.Loop{}, "")
+	p.subscribe("a", hub.SubscribeOptions{})
+	publish(t, h, "a", "1", "2")
+	q := connect(t, h, p.Loop, "")
+	q.subscribe("a", hub.SubscribeOptions{After: &hub.Position{}})
+	publish(t, h, "a", "3")
+	p.expect("a from 0 of 0, 0 missing", "a 1 1", "a 2 2", "a 3 3")
+	q.expect("a from 0 of 2, 0 missing", "a 1 1", "a 2 2", "a 3 3")
+	for range 100 {
+		publish(t, h, "a", "x")
+		p.Run()
+	}
+	if broker.reads != 2 {
+		t.Errorf("%d reads", broker.reads)
+	}
+}
+
 // A long history is read without holding the loop.
 func TestLongHistory(t *testing.T) {
 	const messages = 5000

@@ -60,14 +60,37 @@ func (r *record) top(channel string) hub.Position {
 }
 
 // recorder is a broker of which everything that is told is recorded. Some of it is
-// kept from the hub, which is told Lost instead.
+// kept from the hub, which is told Lost instead, at once or after other messages.
 type recorder struct {
 	hub.Broker
 	record *record
 	lose   func() bool // nil: never
+	later  func() bool // whether Lost is put off
+	reads  int
+
+	events hub.Events
+	owed   []string // channels of which something was lost
 }
 
-func (r *recorder) Start(e hub.Events) error { return r.Broker.Start(tap{e, r}) }
+func (r *recorder) Start(e hub.Events) error {
+	r.events = e
+	return r.Broker.Start(tap{e, r})
+}
+
+func (r *recorder) Read(channel string, after hub.Position, limit hub.Limit, done func(hub.History, error)) {
+	r.record.mu.Lock()
+	r.reads++
+	r.record.mu.Unlock()
+	r.Broker.Read(channel, after, limit, done)
+}
+
+// pay tells of what was lost.
+func (r *recorder) pay() {
+	for _, channel := range r.owed {
+		r.events.Lost(channel)
+	}
+	r.owed = nil
+}
 
 type tap struct {
 	hub.Events
@@ -76,11 +99,14 @@ type tap struct {
 
 func (t tap) Messages(channel string, batch []*hub.Message) {
 	t.record.add(channel, batch)
-	if t.lose != nil && t.lose() {
+	switch {
+	case t.lose == nil || !t.lose():
+		t.Events.Messages(channel, batch)
+	case t.later():
+		t.owed = append(t.owed, channel)
+	default:
 		t.Lost(channel)
-		return
 	}
-	t.Events.Messages(channel, batch)
 }
 
 // reader is a subscriber that comes back to where it was, and checks what it gets
@@ -95,6 +121,8 @@ type reader struct {
 	now     func() time.Time
 	lost    func(channel string, at hub.Position) bool // whether the message cannot be read any more
 	fail    func(format string, args ...any)
+
+	exact bool // a pattern's too is told of what is lost before what comes next
 
 	begun  bool
 	at     hub.Position
@@ -205,9 +233,11 @@ func (r *reader) message(m *hub.Message) {
 		r.fail("%s: %v of %s after %v", r.name, m.Position, m.Channel, at)
 		return
 	}
-	at2 := m.Position
-	at2.Offset--
-	r.skip(m.Channel, at, at2)
+	before := m.Position
+	before.Offset--
+	if !r.wide || r.exact {
+		r.skip(m.Channel, at, before)
+	}
 }
 
 // moved checks the place that a subscription says it is at.
@@ -227,7 +257,7 @@ func (r *reader) moved(to hub.Position) {
 func (r *reader) done() {
 	if r.wide {
 		for channel, at := range r.places {
-			if top := r.record.top(channel); top.Epoch == at.Epoch {
+			if top := r.record.top(channel); top.Epoch == at.Epoch && r.exact {
 				r.skip(channel, at, top)
 			}
 		}

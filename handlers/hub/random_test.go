@@ -64,13 +64,13 @@ type world struct {
 	memory   *hub.Memory
 	late     *hubtest.Late // nil if the broker answers at once
 	record   *record
+	recorder *recorder
 	loops    []*hubtest.Loop
 	names    []string
 	readers  []*reader
 	sessions []*session
 	said     int // publications
 	receipts map[string]map[hub.Position]string
-	failing  bool
 	quiet    bool // nothing odd happens any more
 }
 
@@ -84,7 +84,9 @@ func newWorld(t *testing.T, seed uint64) *world {
 	tapped := &recorder{Broker: w.memory, record: w.record}
 	if seed%3 > 0 {
 		tapped.lose = func() bool { return !w.quiet && w.chance(100) }
+		tapped.later = func() bool { return w.chance(2) }
 	}
+	w.recorder = tapped
 	config.Broker = tapped
 	if seed%2 > 0 {
 		w.late = &hubtest.Late{Broker: tapped, Fails: func() error {
@@ -102,7 +104,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	for _, name := range append([]string{"*", "s*", "l*"}, w.names...) {
 		for n := range 4 {
 			r := modelReader(name, n)
-			r.record, r.now, r.lost = w.record, w.now.read, lostIn(w.memory)
+			r.record, r.now, r.lost, r.exact = w.record, w.now.read, lostIn(w.memory), tapped.lose == nil
 			r.fail = func(format string, args ...any) {
 				t.Helper()
 				t.Errorf(format, args...)
@@ -138,6 +140,7 @@ func (w *world) step() {
 		}
 	case n < 65:
 		w.answer(w.rand.IntN(20))
+		w.recorder.pay()
 	case n < 78:
 		if s := w.any(); s != nil {
 			s.open([]int{0, 1, 2, 5, 20, -1, -1}[w.rand.IntN(7)])
@@ -416,6 +419,7 @@ func (w *world) settle() {
 // finish lets all who are there take everything, then all who are not, and compares.
 func (w *world) finish() {
 	w.quiet = true
+	w.recorder.pay()
 	w.settle()
 	for range 100 {
 		w.connect(len(w.readers))

@@ -368,7 +368,7 @@ func (s *Subscription) offer(batch []*Message, early int) {
 	case s.state != live:
 		s.seen = last.Position
 		s.late(batch)
-	case s.wide || s.follows(batch[0], last):
+	case s.wide || s.follows(batch):
 		if _, rest := s.give(batch); len(rest) > early {
 			s.late(rest[:len(rest)-early])
 		}
@@ -377,9 +377,11 @@ func (s *Subscription) offer(batch []*Message, early int) {
 	}
 }
 
-// follows reports whether messages from first to last are what follows the place.
-func (s *Subscription) follows(first, last *Message) bool {
-	return first.Offset == s.place.Offset+1 && first.Epoch == s.place.Epoch && last.Epoch == first.Epoch
+// follows reports whether messages behind the place are what follows it, without a
+// hole.
+func (s *Subscription) follows(batch []*Message) bool {
+	first, last := batch[0], batch[len(batch)-1]
+	return first.Epoch == s.place.Epoch && last.Epoch == s.place.Epoch && last.Offset == s.place.Offset+uint64(len(batch))
 }
 
 // late counts messages that were handed out and not taken. If they are too many
