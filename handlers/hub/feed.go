@@ -43,8 +43,8 @@ type handout struct {
 }
 
 // subscribersPerTask is how many are served before the loop may see to others:
-// some ten microseconds.
-const subscribersPerTask = 64
+// some ten microseconds. Tests change it.
+var subscribersPerTask = 64
 
 // maxSpare is the capacity above which a batch is not used again.
 const maxSpare = 64
@@ -218,7 +218,9 @@ func (l *local) detach(s *Subscription) {
 		move(l.next, hole)
 		hole = l.next
 	}
-	move(last, hole)
+	if hole != last { // or it would get the place of whom was moved from there
+		move(last, hole)
+	}
 	l.subs[last] = nil
 	l.subs = l.subs[:last]
 }

@@ -238,6 +238,51 @@ func TestReads(t *testing.T) {
 	}
 }
 
+// Whoever ends while a message is handed out takes it from nobody, whatever the
+// places of those who had it and of those who did not.
+func TestEndsMeanwhile(t *testing.T) {
+	const n = 5
+	hub.ServeAtOnce(t, 1)
+	for served := range n + 1 {
+		for first := range n {
+			for second := range n {
+				h := newHub(t, hub.Config{})
+				l := &hubtest.Loop{}
+				var peers []*peer
+				for range n {
+					p := connect(t, h, l, "")
+					p.subscribe("a", hub.SubscribeOptions{})
+					p.Take()
+					peers = append(peers, p)
+				}
+				publish(t, h, "a", "1")
+				for range served {
+					l.Step()
+				}
+				peers[first].Client.Close()
+				peers[second].Client.Close()
+				publish(t, h, "a", "2")
+				l.Run()
+				for i, p := range peers {
+					want := "[a 1 1 a 2 2]"
+					if i == first || i == second {
+						continue
+					}
+					if got := fmt.Sprint(p.Got); got != want {
+						t.Errorf("%d served, then %d and %d end: %d got %s", served, first, second, i, got)
+					}
+				}
+				for _, p := range peers {
+					p.Client.Close()
+				}
+				if s := h.Stats(); s.Subscriptions != 0 {
+					t.Errorf("%d served, then %d and %d end: %d are left", served, first, second, s.Subscriptions)
+				}
+			}
+		}
+	}
+}
+
 // A long history is read without holding the loop.
 func TestLongHistory(t *testing.T) {
 	const messages = 5000
