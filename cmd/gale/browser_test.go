@@ -47,6 +47,17 @@ func TestBrowserImages(t *testing.T) {
 	run(t, "images.mjs", p.url, restarts(t, &p, demo))
 }
 
+// TestBrowserTokens has text streamed to Chromium, cut off, held up and given up;
+// .ci/browser/tokens.mjs says what must be seen.
+func TestBrowserTokens(t *testing.T) {
+	run := browserScript(t)
+	p := serve(t, "demo", "--addr", "127.0.0.1:0", "--drain-timeout", "2s")
+	run(t, "tokens.mjs", p.url, func(line string) string {
+		t.Errorf("the script said %q", line)
+		return ""
+	})
+}
+
 // restarts returns what restarts the demo when a script says so.
 func restarts(t *testing.T, p **process, demo func(addr string) *process) func(line string) (answer string) {
 	return func(line string) string {

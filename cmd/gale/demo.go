@@ -44,11 +44,11 @@ func demoCommand() *cli.Command {
 	}
 	return subcommand(&cli.Command{
 		Name:  "demo",
-		Usage: "serve a chat and image jobs to try in a browser",
-		Description: "Serves a chat with several rooms, and a page that makes pictures smaller. Open the\n" +
-			"page in two windows, or on two devices (with --addr :8080), and let them talk; or\n" +
-			"saturate the machine with pictures and see what the chat feels of it. Stop with\n" +
-			"Ctrl-C.",
+		Usage: "serve a chat, streams and image jobs to try in a browser",
+		Description: "Serves a chat with several rooms, a page that makes pictures smaller, and one to\n" +
+			"which text is streamed. Open the page in two windows, or on two devices (with\n" +
+			"--addr :8080), and let them talk; or saturate the machine with pictures and see\n" +
+			"what the chat feels of it. Stop with Ctrl-C.",
 		Flags: append(f.flags(), where.flag()),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			logger, err := f.logger(c.Root().ErrWriter)
@@ -75,7 +75,8 @@ func demoCommand() *cli.Command {
 	})
 }
 
-// demoHandler is the whole demo: the files of the pages, the chat, and the jobs.
+// demoHandler is the whole demo: the files of the pages, the chat, the streams and the
+// jobs.
 func demoHandler(place string, logger *slog.Logger) (asgi.Handler, error) {
 	files, err := fs.Sub(page, "page")
 	if err != nil {
@@ -99,12 +100,15 @@ func demoHandler(place string, logger *slog.Logger) (asgi.Handler, error) {
 	}
 	mux := new(handlers.Mux)
 	mux.HTTP("/*", static)
-	mux.HTTP("/images", asgi.HandlerFunc(func(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
-		scope = scope.Copy()
-		scope.Path = scope.RootPath + "/images.html"
-		return static.Open(scope, x)
-	}))
+	for _, name := range []string{"/images", "/stream"} {
+		mux.HTTP(name, asgi.HandlerFunc(func(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
+			scope = scope.Copy()
+			scope.Path = scope.RootPath + name + ".html"
+			return static.Open(scope, x)
+		}))
+	}
 	mux.WebSocket("/chat", rooms)
+	newStream().mount(mux)
 	pictures.mount(mux)
 	return mux, nil
 }
@@ -114,6 +118,7 @@ func printWelcome(w io.Writer, addr net.Addr) {
 	here, elsewhere := urls(addr)
 	fmt.Fprintf(w, "\n  The gale chat is running.\n\n    Open  %s  in two browser windows.\n", here)
 	fmt.Fprintf(w, "    Image jobs, and what the chat feels of them, are at /images.\n")
+	fmt.Fprintf(w, "    Text that is streamed word by word is at /stream.\n")
 	if elsewhere != "" {
 		fmt.Fprintf(w, "    On other devices of your network:  %s\n", elsewhere)
 	}

@@ -50,6 +50,9 @@ func TestDemoServesThePage(t *testing.T) {
 		r.Header.Get("Content-Security-Policy") == "" {
 		t.Errorf("/images: %s %v %.80q", r.Status, r.Header, body)
 	}
+	if r, body := get("/stream"); r.StatusCode != 200 || !strings.Contains(body, "<title>gale stream</title>") {
+		t.Errorf("/stream: %s %.80q", r.Status, body)
+	}
 	if r, _ := get("/app.js"); r.StatusCode != 200 || r.Header.Get("Content-Type") != "text/javascript; charset=utf-8" {
 		t.Errorf("/app.js: %s %v", r.Status, r.Header)
 	}
@@ -175,7 +178,7 @@ var (
 )
 
 // pagesByPath are what links between the pages say.
-var pagesByPath = map[string]string{"./": "index.html", "images": "images.html"}
+var pagesByPath = map[string]string{"./": "index.html", "images": "images.html", "stream": "stream.html"}
 
 // The pages need nothing but their own files, and have none too many.
 func TestPageIsWhole(t *testing.T) {
