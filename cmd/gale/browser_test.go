@@ -58,6 +58,17 @@ func TestBrowserTokens(t *testing.T) {
 	})
 }
 
+// TestBrowserLive has two pages talk over each transport of the hub, one of which
+// has its plug pulled; .ci/browser/live.mjs says what must be seen.
+func TestBrowserLive(t *testing.T) {
+	run := browserScript(t)
+	p := serve(t, "demo", "--addr", "127.0.0.1:0", "--drain-timeout", "2s")
+	run(t, "live.mjs", p.url, func(line string) string {
+		t.Errorf("the script said %q", line)
+		return ""
+	})
+}
+
 // restarts returns what restarts the demo when a script says so.
 func restarts(t *testing.T, p **process, demo func(addr string) *process) func(line string) (answer string) {
 	return func(line string) string {

@@ -100,7 +100,7 @@ func demoHandler(place string, logger *slog.Logger) (asgi.Handler, error) {
 	}
 	mux := new(handlers.Mux)
 	mux.HTTP("/*", static)
-	for _, name := range []string{"/images", "/stream"} {
+	for _, name := range []string{"/images", "/stream", "/live"} {
 		mux.HTTP(name, asgi.HandlerFunc(func(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 			scope = scope.Copy()
 			scope.Path = scope.RootPath + name + ".html"
@@ -109,6 +109,14 @@ func demoHandler(place string, logger *slog.Logger) (asgi.Handler, error) {
 	}
 	mux.WebSocket("/chat", rooms)
 	newStream().mount(mux)
+	room, err := newLive(logger)
+	if err != nil {
+		return nil, err
+	}
+	pictures.also = room.hub.Close
+	if err := room.mount(mux); err != nil {
+		return nil, err
+	}
 	pictures.mount(mux)
 	return mux, nil
 }
@@ -118,7 +126,7 @@ func printWelcome(w io.Writer, addr net.Addr) {
 	here, elsewhere := urls(addr)
 	fmt.Fprintf(w, "\n  The gale chat is running.\n\n    Open  %s  in two browser windows.\n", here)
 	fmt.Fprintf(w, "    Image jobs, and what the chat feels of them, are at /images.\n")
-	fmt.Fprintf(w, "    Text that is streamed word by word is at /stream.\n")
+	fmt.Fprintf(w, "    Text that is streamed word by word is at /stream, and a room over\n    WebSocket, server-sent events or long-polling at /live.\n")
 	if elsewhere != "" {
 		fmt.Fprintf(w, "    On other devices of your network:  %s\n", elsewhere)
 	}

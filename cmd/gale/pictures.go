@@ -46,6 +46,7 @@ type pictures struct {
 	pool     *workers.Pool // nil: the work is done in this process
 	service  *jobs.Service
 	samples  *samples
+	also     func() error // ends what else the demo has; nil: nothing
 }
 
 // newPictures starts nothing: processes and threads come with the first jobs.
@@ -121,6 +122,9 @@ func (p *pictures) end() error {
 	err := p.executor.Shutdown(ctx)
 	if p.pool != nil {
 		err = errors.Join(err, p.pool.Close(ctx))
+	}
+	if p.also != nil {
+		err = errors.Join(err, p.also())
 	}
 	return err
 }
