@@ -95,15 +95,15 @@ func startNchan(Config) (net.Addr, error) {
 	serving = []int{cmd.Process.Pid}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }() // ends with nginx
-	if err := accepts(addr, ended); err != nil {
+	if err := serves(addr, filepath.Join(dir, "nginx.pid"), ended); err != nil {
 		return nil, err
 	}
-	// It has read what is in the directory, and opened what it needs.
 	return addr, os.RemoveAll(dir)
 }
 
-// accepts waits until somebody listens at addr.
-func accepts(addr net.Addr, ended <-chan error) error {
+// serves waits until somebody listens at addr, and there is a file: the last that
+// nginx makes.
+func serves(addr net.Addr, file string, ended <-chan error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -111,14 +111,17 @@ func accepts(addr net.Addr, ended <-chan error) error {
 	for {
 		c, err := net.Dial("tcp4", addr.String())
 		if err == nil {
-			return c.Close()
+			_ = c.Close()
+			if _, err = os.Stat(file); err == nil {
+				return nil
+			}
 		}
 		select {
 		case <-tick.C:
 		case err := <-ended:
 			return fmt.Errorf("nginx has ended: %w", err)
 		case <-ctx.Done():
-			return fmt.Errorf("nginx does not listen: %w", err)
+			return fmt.Errorf("nginx does not serve: %w", err)
 		}
 	}
 }
