@@ -603,6 +603,30 @@ test("a stream in any pieces and with any ends of lines", async (server, make) =
   }
 });
 
+test("a stream says what has ended, and why", async (server, make) => {
+  const hub = make({ transports: ["sse"] });
+  const a = listen(hub, "a");
+  await until(() => a.sub.position);
+  const link = [...server.links][0];
+  const ended = (o) => link.event("ended", { text: "", ...o });
+  link.say(ended({ channel: "a", code: "not_allowed" }) + ended({ code: "not_allowed" })); // that was all of it
+  link.finish();
+  await pass(50);
+  assert.deepEqual([...a], ["ended not_allowed"]);
+  assert.equal(hub.state, "online");
+  const b = listen(hub, "b");
+  await until(() => b.sub.position);
+  server.publish("b", 1);
+  await until(() => b.length);
+  [...server.links][0].say("retry: 7000\n" + ended({ code: "too_many" }));
+  await until(() => hub.state === "waiting");
+  assert.equal(hub.error.code, "too_many");
+  assert.ok(hub.retryAt - Date.now() > 6_900);
+  await until(() => hub.state === "online");
+  [...server.links][0].say(ended({ code: "disconnected" }));
+  await until(() => hub.state === "failed");
+});
+
 test("a stream that ends is followed by another", async (server, make) => {
   const hub = make({ transports: ["sse"] });
   const a = listen(hub, "a");
