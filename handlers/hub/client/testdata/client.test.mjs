@@ -646,6 +646,32 @@ test("a stream that ends is followed by another", async (server, make) => {
   await until(() => a.length === 2);
 });
 
+test("a cursor of another secret is no interruption", async (server, make) => {
+  const hub = make({ transports: ["poll"] });
+  const [a, b] = [listen(hub, "a"), listen(hub, "b")];
+  await until(() => b.sub.position);
+  server.publish("a", 1);
+  await pass(100);
+  server.publish("a", 2);
+  server.born = 2; // this poll is answered, the next refused
+  await pass(4 * latency);
+  server.publish("b", 3);
+  await pass(200);
+  assert.deepEqual([[...a], [...b]], [[1, 2], [3]]);
+  assert.deepEqual(hub.states, ["connecting", "online poll"]);
+});
+
+test("requests that overtake each other do not change the order", async (server, make) => {
+  const hub = make({ transports: ["sse"] });
+  const a = listen(hub, "a");
+  await until(() => a.sub.position);
+  let lag = 100;
+  server.lag = () => (lag = Math.max(latency, lag - 20));
+  const sent = [1, 2, 3, 4, 5].map((n) => hub.publish("a", n));
+  await Promise.all([...sent, pass(1_000)]);
+  assert.deepEqual([...a], [1, 2, 3, 4, 5]);
+});
+
 test("a poll that is answered with nothing is not repeated at once", async (server, make) => {
   const hub = make({ transports: ["poll"] });
   server.impatient = true;

@@ -52,6 +52,7 @@ export class Server {
   admit = () => null; // a publication's error
   losesReplies = 0; // of so many publications
   impatient = false; // polls do not wait
+  lag = () => latency; // of requests
 
   constructor() {
     globalThis.WebSocket = class extends Socket {
@@ -121,7 +122,7 @@ export class Server {
     this.requests.push(url);
     if (init.signal) setMaxListeners(0, init.signal);
     await new Promise((done, fail) => {
-      setTimeout(done, latency);
+      setTimeout(done, this.lag());
       init.signal?.addEventListener("abort", () => fail(init.signal.reason));
     });
     if (this.mute) return new Promise((_, fail) => init.signal.addEventListener("abort", () => fail(init.signal.reason)));
