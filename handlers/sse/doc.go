@@ -74,6 +74,10 @@
 // see hub.Error; browsers do not ask again. One that may be served soon, when there is
 // too much to do, is a stream that ends at once with a longer retry.
 //
+// A stream lasts eight to ten minutes, and then has the client come back at once
+// or so, for what it has missed meanwhile. One of a server that is about to stop
+// ends with a longer retry.
+//
 // # What becomes of slow clients
 //
 // A stream takes messages as long as its connection's outbox is below its high

@@ -69,3 +69,23 @@ func BenchmarkDelivery(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkResume is what it costs to come back for ten messages, and to leave.
+func BenchmarkResume(b *testing.B) {
+	first, x := serve(b, "ann", "ch=a")
+	for range 10 {
+		if _, err := first.h.config.Hub.PublishOne(hub.Publication{Channel: "a", Data: message().Data}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	scope := asgitest.HTTPScope("GET", "/?ch=a", asgi.Header{Name: "last-event-id", Value: first.id(time.Now())})
+	b.ReportAllocs()
+	for b.Loop() {
+		before := x.bytes
+		t := first.h.Open(scope, x).(*subscriber)
+		if x.bytes-before < 10*len(message().Data) {
+			b.Fatalf("%d bytes", x.bytes-before)
+		}
+		t.Receive(&asgi.HTTPDisconnect{})
+	}
+}
