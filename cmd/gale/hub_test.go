@@ -448,6 +448,7 @@ func TestServeSettings(t *testing.T) {
 		{text: anyone + "[limits]\nclients = -1", says: `gale.toml:4: limits.clients: a limit is not negative`},
 		{text: anyone + "[limits]\npublish-rate = -1"},
 		{text: anyone + "[channels.\"a:\"]\nhistory-messages = -1", says: `gale.toml:4: channels.a:.history-messages: a limit is not negative`},
+		{text: anyone + "[channels.\"a:\"]\npublish-rate = -1", says: `gale.toml:4: channels.a:.publish-rate: a limit is not negative`},
 		{text: anyone + "[channels.\"a:\"]\nhistory-age = \"x\"", says: `gale.toml:4: channels.a:.history-age: "x" is no time`},
 		{text: anyone + "[channels.\"a:\"]\nslow = \"wait\"", says: `gale.toml:4: channels.a:.slow: "wait" is none of disconnect`},
 		{text: anyone + "channels = {\"a:\" = {slow = \"wait\"}}", says: `gale.toml:3:`},

@@ -260,6 +260,9 @@ func hubConfig(f *hubFile) (hub.Config, error) {
 		if err := f.limits(numbers); err != nil {
 			return c, err
 		}
+		if channel.PublishRate < 0 {
+			return c, f.wrong(at+"publish-rate", errors.New("a limit is not negative"))
+		}
 		if o.HistoryAge, err = f.duration(at+"history-age", channel.HistoryAge); err != nil {
 			return c, err
 		}
