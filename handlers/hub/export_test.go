@@ -9,3 +9,11 @@ func ServeAtOnce(t *testing.T, subscribers int) {
 	subscribersPerTask = subscribers
 	t.Cleanup(func() { subscribersPerTask = before })
 }
+
+// Left returns how many topics, feeds and users the hub knows.
+func (h *Hub) Left() (n int) {
+	for i := range h.topics {
+		n += len(h.topics[i].named)
+	}
+	return n + len(h.wide.named) + len(h.feeds) + len(h.users)
+}

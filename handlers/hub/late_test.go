@@ -143,4 +143,9 @@ func TestLateWatch(t *testing.T) {
 	p.Unsubscribe("b")
 	late.all(p)
 	p.expect()
+	p.Client.Close()
+	q.Client.Close()
+	if left := h.Left(); left != 0 {
+		t.Errorf("%d are left", left)
+	}
 }

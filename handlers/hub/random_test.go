@@ -455,7 +455,7 @@ func (w *world) finish() {
 		s.end()
 	}
 	w.settle()
-	if stats := w.h.Stats(); stats.Clients != 0 || stats.Subscriptions != 0 {
-		w.t.Errorf("left: %+v", stats)
+	if stats, left := w.h.Stats(), w.h.Left(); stats.Clients != 0 || stats.Subscriptions != 0 || left != 0 {
+		w.t.Errorf("left: %+v, and %d", stats, left)
 	}
 }
