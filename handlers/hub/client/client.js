@@ -289,7 +289,7 @@ export class Hub {
     link.close();
     if (link === this.#trial) {
       this.#trial = null;
-      this.#climb();
+      this.#tryAbove(link.index + 1);
     }
     if (link !== this.#link) return;
     this.#unlink();
@@ -355,15 +355,17 @@ export class Hub {
     else this.#link?.probe(hard);
   }
 
-  // While a lesser transport works, one above it is tried beside it now and then.
+  // While a lesser transport works, those above it are tried beside it now and then.
   #climb() {
     clearTimeout(this.#climbTimer);
     if (!this.#index || this.state !== "online") return;
-    this.#climbTimer = setTimeout(
-      () => (this.#trial = this.#open(Math.floor(Math.random() * this.#index))),
-      this.#climbDelay * (0.5 + Math.random() / 2),
-    );
+    this.#climbTimer = setTimeout(() => this.#tryAbove(0), this.#climbDelay * (0.5 + Math.random() / 2));
     this.#climbDelay = Math.min(maxClimb, this.#climbDelay * 2);
+  }
+
+  #tryAbove(index) {
+    if (index < this.#index) this.#trial = this.#open(index);
+    else this.#climb();
   }
 
   #expires(at) {
