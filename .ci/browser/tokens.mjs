@@ -84,7 +84,11 @@ try {
     await verdict(/^Held up/);
     const [made, read] = [await number("made"), await number("read")];
     assert.ok(made > read, `${made} made, ${read} read`);
-    assert.ok(made < 1_500_000, `${made} made for nobody`);
+    // How much the browser takes before it holds the server up is its own affair.
+    for (let look = 0; look < 10; look++) {
+      await new Promise((done) => setTimeout(done, 50));
+      assert.equal(await number("made"), made, "the server goes on making");
+    }
     await get("pause").click();
     await until("more tokens", async () => (await number("made")) > made);
   });
