@@ -84,7 +84,9 @@ func told(t *testing.T, p *process, query, after string, n int) (tokens []string
 func figuresOf(t *testing.T, p *process, run string, wanted func(made int, state string) bool) {
 	t.Helper()
 	var seen string
-	for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	tick := time.NewTicker(5 * time.Millisecond) // a process of its own has no other signal
+	defer tick.Stop()
+	for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline); <-tick.C {
 		response, err := http.Get(p.url + "/stream/figures?run=" + run)
 		if err != nil {
 			t.Fatal(err)

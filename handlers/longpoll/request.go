@@ -2,13 +2,13 @@ package longpoll
 
 import (
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/handlers/hub"
+	"github.com/gale-server/gale/handlers/internal/follow"
 	"github.com/gale-server/gale/handlers/internal/prefer"
 )
 
@@ -34,7 +34,7 @@ const maxSID = 64
 func (h *Handler) parse(scope *asgi.Scope) (*request, error) {
 	query, err := url.ParseQuery(scope.QueryString)
 	if err != nil {
-		return nil, badRequest("the query is malformed")
+		return nil, follow.BadRequest("the query is malformed")
 	}
 	r := &request{
 		cursor: query.Get("cursor"),
@@ -42,25 +42,28 @@ func (h *Handler) parse(scope *asgi.Scope) (*request, error) {
 		wait:   h.config.Wait,
 		sid:    query.Get("sid"),
 	}
-	if err := r.parseChannels(query["ch"], h.config.Hub.Config().MaxSubscriptions); err != nil {
+	most := h.config.Hub.Config().MaxSubscriptions
+	r.channels, err = follow.Channels(query["ch"], hub.ValidChannel, most,
+		&hub.Error{Code: hub.TooMany, Text: "a poll has at most " + strconv.Itoa(most) + " channels"})
+	if err != nil {
 		return nil, err
 	}
 	r.parseMatch(scope)
 	if query.Has("after") {
-		if err := r.parseAfter(query.Get("after")); err != nil {
+		if r.after, err = follow.After(query.Get("after"), len(r.channels)); err != nil {
 			return nil, err
 		}
 	}
 	r.last = make([]int, len(r.channels))
 	if query.Has("last") {
-		if err := r.parseLast(query.Get("last")); err != nil {
+		if r.last, err = follow.Last(query.Get("last"), len(r.channels), number); err != nil {
 			return nil, err
 		}
 	}
 	if query.Has("limit") {
 		n, ok := number(query.Get("limit"))
 		if !ok || n == 0 {
-			return nil, badRequest("limit is no number of messages")
+			return nil, follow.BadRequest("limit is no number of messages")
 		}
 		r.limit = min(n, r.limit)
 	}
@@ -70,7 +73,7 @@ func (h *Handler) parse(scope *asgi.Scope) (*request, error) {
 	if query.Has("wait") { // the address beats the preference
 		wait, ok := prefer.Seconds(query.Get("wait"))
 		if !ok {
-			return nil, badRequest("wait is no number of seconds")
+			return nil, follow.BadRequest("wait is no number of seconds")
 		}
 		r.wait = wait
 	}
@@ -79,76 +82,16 @@ func (h *Handler) parse(scope *asgi.Scope) (*request, error) {
 		r.wait = 0
 	}
 	if len(r.sid) > maxSID {
-		return nil, badRequest("sid has more than " + strconv.Itoa(maxSID) + " bytes")
+		return nil, follow.BadRequest("sid has more than " + strconv.Itoa(maxSID) + " bytes")
 	}
 	switch query.Get("strict") {
 	case "", "0":
 	case "1":
 		r.strict = true
 	default:
-		return nil, badRequest("strict is 0 or 1")
+		return nil, follow.BadRequest("strict is 0 or 1")
 	}
 	return r, nil
-}
-
-// parseChannels takes the parameters ch.
-func (r *request) parseChannels(lists []string, most int) error {
-	for _, list := range lists {
-		for name := range strings.SplitSeq(list, ",") {
-			switch {
-			case !hub.ValidChannel(name):
-				return &hub.Error{Code: hub.BadChannel, Text: "ch names something that is no channel"}
-			case len(r.channels) == most:
-				return &hub.Error{Code: hub.TooMany, Text: "a poll has at most " + strconv.Itoa(most) + " channels"}
-			case slices.Contains(r.channels, name):
-				return badRequest("ch names a channel twice")
-			}
-			r.channels = append(r.channels, name)
-		}
-	}
-	if r.channels == nil {
-		return badRequest("ch names no channel")
-	}
-	return nil
-}
-
-// parseAfter takes the places of the channels, "epoch:offset" for each in the order
-// of ch, or nothing.
-func (r *request) parseAfter(list string) error {
-	places := strings.Split(list, ",")
-	if len(places) != len(r.channels) {
-		return badRequest("after has not one place for each channel")
-	}
-	r.after = make([]*hub.Position, len(places))
-	for i, place := range places {
-		if place == "" {
-			continue
-		}
-		colon := strings.LastIndexByte(place, ':')
-		offset, err := strconv.ParseUint(place[colon+1:], 10, 64)
-		if colon < 0 || err != nil {
-			return badRequest("after is not epoch:offset")
-		}
-		r.after[i] = &hub.Position{Epoch: place[:colon], Offset: offset}
-	}
-	return nil
-}
-
-// parseLast takes a number of messages for all channels, or one for each in the
-// order of ch.
-func (r *request) parseLast(list string) error {
-	numbers := strings.Split(list, ",")
-	if len(numbers) != 1 && len(numbers) != len(r.channels) {
-		return badRequest("last has not one number for each channel")
-	}
-	for i := range r.last {
-		n, ok := number(numbers[min(i, len(numbers)-1)])
-		if !ok {
-			return badRequest("last is no number of messages")
-		}
-		r.last[i] = n
-	}
-	return nil
 }
 
 // number parses a number of messages; one that is too large is as good as many.
@@ -177,5 +120,3 @@ func (r *request) parseMatch(scope *asgi.Scope) {
 		r.cursor = first
 	}
 }
-
-func badRequest(text string) *hub.Error { return &hub.Error{Code: hub.BadRequest, Text: text} }

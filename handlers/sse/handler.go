@@ -12,6 +12,7 @@ import (
 	"github.com/gale-server/gale/handlers"
 	"github.com/gale-server/gale/handlers/cors"
 	"github.com/gale-server/gale/handlers/hub"
+	"github.com/gale-server/gale/handlers/internal/follow"
 )
 
 // Handler is the transport of a hub to event streams: it answers each request
@@ -87,7 +88,7 @@ func (h *Handler) Open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 	}
 	if scope.Method != http.MethodGet && scope.Method != http.MethodHead {
 		allow := asgi.Header{Name: "allow", Value: "GET, HEAD"}
-		refuse(x, http.StatusMethodNotAllowed, "", badRequest("a stream is asked for with GET"), append(slices.Clip(o.Headers), allow))
+		refuse(x, http.StatusMethodNotAllowed, "", follow.BadRequest("a stream is asked for with GET"), append(slices.Clip(o.Headers), allow))
 		return nil
 	}
 	if finished(scope, x, o) {

@@ -2,13 +2,13 @@ package sse
 
 import (
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/handlers/hub"
+	"github.com/gale-server/gale/handlers/internal/follow"
 )
 
 // request is what a client asks for.
@@ -18,8 +18,6 @@ type request struct {
 	last     []int           // how many messages of the history of each, where nothing says where to go on
 }
 
-func badRequest(text string) *hub.Error { return &hub.Error{Code: hub.BadRequest, Text: text} }
-
 // maxLast is more than a hub gives at once.
 const maxLast = 1 << 20
 
@@ -27,15 +25,17 @@ const maxLast = 1 << 20
 func (h *Handler) parse(scope *asgi.Scope, user string, now time.Time) (*request, error) {
 	values, err := url.ParseQuery(scope.QueryString)
 	if err != nil {
-		return nil, badRequest("the query is malformed")
+		return nil, follow.BadRequest("the query is malformed")
 	}
 	r := &request{}
-	if err := r.parseChannels(values["ch"], h.config.Hub.Config().MaxSubscriptions); err != nil {
+	most := h.config.Hub.Config().MaxSubscriptions
+	r.channels, err = follow.Channels(values["ch"], valid, most, follow.BadRequest("a stream has at most "+strconv.Itoa(most)+" channels"))
+	if err != nil {
 		return nil, err
 	}
 	r.last = make([]int, len(r.channels))
 	if values.Has("last") {
-		if err := r.parseLast(values.Get("last")); err != nil {
+		if r.last, err = follow.Last(values.Get("last"), len(r.channels), number); err != nil {
 			return nil, err
 		}
 	}
@@ -50,48 +50,23 @@ func (h *Handler) parse(scope *asgi.Scope, user string, now time.Time) (*request
 		}
 		r.goOn(c.Places)
 	case values.Has("after"):
-		return r, r.parseAfter(values.Get("after"))
+		if r.after, err = follow.After(values.Get("after"), len(r.channels)); err != nil {
+			return nil, err
+		}
 	}
 	return r, nil
 }
 
-// parseChannels takes the parameters ch.
-func (r *request) parseChannels(lists []string, most int) error {
-	for _, list := range lists {
-		for name := range strings.SplitSeq(list, ",") {
-			prefix, wide := strings.CutSuffix(name, "*")
-			switch {
-			case !hub.ValidChannel(prefix) && !(wide && prefix == ""):
-				return &hub.Error{Code: hub.BadChannel, Text: "ch names something that is no channel"}
-			case len(r.channels) == most:
-				return &hub.Error{Code: hub.BadRequest, Text: "a stream has at most " + strconv.Itoa(most) + " channels"}
-			case slices.Contains(r.channels, name):
-				return badRequest("ch names a channel twice")
-			}
-			r.channels = append(r.channels, name)
-		}
-	}
-	if r.channels == nil {
-		return badRequest("ch names no channel")
-	}
-	return nil
+// valid reports whether a stream may name a channel, or a pattern, so.
+func valid(name string) bool {
+	prefix, wide := strings.CutSuffix(name, "*")
+	return hub.ValidChannel(prefix) || wide && prefix == ""
 }
 
-// parseLast takes a number of messages for all channels, or one for each in the
-// order of ch.
-func (r *request) parseLast(list string) error {
-	numbers := strings.Split(list, ",")
-	if len(numbers) != 1 && len(numbers) != len(r.channels) {
-		return badRequest("last has not one number for each channel")
-	}
-	for i := range r.last {
-		n, err := strconv.Atoi(numbers[min(i, len(numbers)-1)])
-		if err != nil || n < 0 || n > maxLast {
-			return badRequest("last is no number of messages")
-		}
-		r.last[i] = n
-	}
-	return nil
+// number parses a number of messages.
+func number(s string) (int, bool) {
+	n, err := strconv.Atoi(s)
+	return n, err == nil && n >= 0 && n <= maxLast
 }
 
 // nowhere is a place in no epoch: who goes on from there has missed nobody knows
@@ -122,25 +97,4 @@ func (r *request) goOn(places []hub.Position) {
 func expired(err error) bool {
 	e, ok := err.(*hub.Error)
 	return ok && e.Code == hub.TokenExpired
-}
-
-// parseAfter takes the places of the channels, "epoch:offset" for each in the
-// order of ch, or nothing.
-func (r *request) parseAfter(list string) error {
-	places := strings.Split(list, ",")
-	if len(places) != len(r.channels) {
-		return badRequest("after has not one place for each channel")
-	}
-	for i, place := range places {
-		if place == "" {
-			continue
-		}
-		colon := strings.LastIndexByte(place, ':')
-		offset, err := strconv.ParseUint(place[colon+1:], 10, 64)
-		if colon < 0 || err != nil {
-			return badRequest("after is not epoch:offset")
-		}
-		r.after[i] = &hub.Position{Epoch: place[:colon], Offset: offset}
-	}
-	return nil
 }
