@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/gale-server/gale/eventloop/procs"
 )
 
 // Config tunes a [Group]. The zero value is ready but for Open. In every
@@ -96,7 +98,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Loops < 0 || c.HighWatermark < 0 || c.LowWatermark < 0 {
 		return c, errors.New("eventloop: Config: Loops, HighWatermark and LowWatermark may not be negative")
 	}
-	c.Loops = orDefault(c.Loops, min(baseProcs(), runtime.NumCPU()), 0)
+	c.Loops = orDefault(c.Loops, min(procs.Base(), runtime.NumCPU()), 0)
 	if c.MaxConns == 0 {
 		c.MaxConns = defaultMaxConns()
 	}

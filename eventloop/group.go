@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/gale-server/gale/eventloop/procs"
 )
 
 // maxRefusing bounds how many conns above Config.MaxConns are being told so at
@@ -72,7 +74,7 @@ func New(config Config) (*Group, error) {
 			return nil, err
 		}
 	}
-	raiseProcs(len(kernels))
+	procs.Raise(len(kernels))
 	g.acceptor = newAcceptor(g, kernels[config.Loops])
 	for i := range config.Loops {
 		l := newLoop(i, g, &g.config, kernels[i], &g.table)
@@ -190,7 +192,7 @@ func (g *Group) shutdown(ctx context.Context) error {
 	}
 	g.running.Wait()
 	g.watchdog.halt()
-	raiseProcs(-len(g.loops) - 1)
+	procs.Raise(-len(g.loops) - 1)
 	return err
 }
 
@@ -232,9 +234,13 @@ func (g *Group) Stats() Stats {
 
 // handOver gives an accepted descriptor to a loop. Called by the acceptor only.
 func (g *Group) handOver(fd int, from *listener, remote netip.AddrPort) {
+	full := g.Conns() >= g.config.MaxConns
+	if !full {
+		g.open.Add(1) // before it counts as accepted: who finds none open then knows that all are gone
+	}
 	l := g.leastLoaded(int(g.accepted.Add(1)))
 	s := newSocket(l, fd, from, remote)
-	if g.Conns() >= g.config.MaxConns {
+	if full {
 		g.refusals.Add(1)
 		if len(g.config.Refusal) == 0 || g.refusing.Load() >= maxRefusing {
 			_, _ = unix.Write(fd, g.config.Refusal)
@@ -243,8 +249,6 @@ func (g *Group) handOver(fd int, from *listener, remote netip.AddrPort) {
 		}
 		g.refusing.Add(1)
 		s.set(refused)
-	} else {
-		g.open.Add(1)
 	}
 	l.conns.Add(1)
 	if !l.mailbox.force(task{conn: s}) {

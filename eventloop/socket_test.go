@@ -135,7 +135,7 @@ func TestManyConnections(t *testing.T) {
 		}()
 	}
 	clients.Wait()
-	eventually(t, func() bool { return s.Conns() == 0 && s.Stats().Accepted == 2000 }, func() string { return "conns are left" })
+	eventually(t, func() bool { return s.Stats().Accepted == 2000 && s.Conns() == 0 }, func() string { return "conns are left" })
 	for i := range s.Loops() {
 		left := make(chan int)
 		l := s.Loop(i)

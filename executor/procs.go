@@ -3,41 +3,10 @@ package executor
 import (
 	"os"
 	"runtime"
-	"sync"
 
+	"github.com/gale-server/gale/eventloop/procs"
 	"github.com/gale-server/gale/executor/internal/priority"
 )
-
-// procs is what this package has added to GOMAXPROCS, over all executors.
-var procs struct {
-	mu     sync.Mutex
-	raised int
-}
-
-// raiseProcs adds n to GOMAXPROCS; a negative n takes back what was added.
-func raiseProcs(n int) {
-	procs.mu.Lock()
-	defer procs.mu.Unlock()
-	if n == 0 {
-		return
-	}
-	procs.raised += n
-	want := runtime.GOMAXPROCS(0) + n
-	if procs.raised == 0 {
-		// If that is the default, the runtime is to follow changes of it again.
-		runtime.SetDefaultGOMAXPROCS()
-	}
-	if runtime.GOMAXPROCS(0) != want {
-		runtime.GOMAXPROCS(want)
-	}
-}
-
-// baseProcs returns GOMAXPROCS without what this package has added.
-func baseProcs() int {
-	procs.mu.Lock()
-	defer procs.mu.Unlock()
-	return runtime.GOMAXPROCS(0) - procs.raised
-}
 
 // defaultCPUWorkers returns how many workers a CPU class has by default.
 //
@@ -46,7 +15,7 @@ func baseProcs() int {
 // commonly 100 ms, loops and all. So workers are fewer than the quota, by a
 // quarter of it and at least half a processor.
 func defaultCPUWorkers() int {
-	n := max(1, min(baseProcs(), runtime.NumCPU()))
+	n := max(1, min(procs.Base(), runtime.NumCPU()))
 	if quota, ok := cpuQuota(os.DirFS("/")); ok && quota < float64(runtime.NumCPU()) {
 		n = min(n, quotaWorkers(quota))
 	}
@@ -65,7 +34,7 @@ func (c *Class) raise() {
 }
 
 func (c *Class) setRaised(n int) {
-	raiseProcs(n - c.raised)
+	procs.Raise(n - c.raised)
 	c.raised = n
 }
 

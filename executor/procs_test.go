@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gale-server/gale/asgi/asgitest"
+	"github.com/gale-server/gale/eventloop/procs"
 )
 
 func TestCPUQuota(t *testing.T) {
@@ -95,18 +96,18 @@ func niceThreads(t *testing.T) (n int) {
 
 func TestCPUWorkers(t *testing.T) {
 	asgitest.CheckLeaks(t)
-	procs, threads := runtime.GOMAXPROCS(0), niceThreads(t)
+	before, threads := runtime.GOMAXPROCS(0), niceThreads(t)
 	e, err := New(Config{Classes: []ClassConfig{{Name: CPU, CPU: true, Workers: 3}, {Name: "other", CPU: true, Workers: 2}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := func(raised, workers int) {
 		t.Helper()
-		if got := runtime.GOMAXPROCS(0); got != procs+raised {
-			t.Errorf("GOMAXPROCS %d, want %d", got, procs+raised)
+		if got := runtime.GOMAXPROCS(0); got != before+raised {
+			t.Errorf("GOMAXPROCS %d, want %d", got, before+raised)
 		}
-		if baseProcs() != procs {
-			t.Errorf("without us it were %d", baseProcs())
+		if procs.Base() != before {
+			t.Errorf("without us it were %d", procs.Base())
 		}
 		for limit := time.Now().Add(10 * time.Second); niceThreads(t) != threads+workers; runtime.Gosched() {
 			if time.Now().After(limit) {

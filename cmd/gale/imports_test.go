@@ -29,7 +29,7 @@ var layers = []struct {
 	{"asgi/nethttp", []string{"asgi", "asgi/websocket", "asgi/internal/engine"}},
 	{"asgi/server", []string{"asgi", "asgi/http1", "asgi/websocket", "asgi/internal/engine", "eventloop"}},
 	{"eventloop/...", []string{"eventloop/..."}},
-	{"executor/...", []string{"asgi", "executor/..."}},
+	{"executor/...", []string{"asgi", "executor/...", "eventloop/procs"}},
 	{"handlers/images", nil},
 	{"handlers/cors", []string{"asgi", "asgi/websocket"}}, // whose rules for origins it shares
 	{"handlers/hub/jwt", []string{"asgi", "handlers/hub"}},
