@@ -78,9 +78,10 @@ func hostileCommand() *cli.Command {
 				return err
 			}
 			parameters := fmt.Sprintf("engine=%s size=%d interval=%v pace=%v duration=%v", c.String("engine"), w.size, w.interval, w.pace, w.duration)
-			if err := w.configureAs(c, parameters); err != nil {
+			if err := w.configureAs(c, parameters+fmt.Sprintf(" GOGC=%d", programGOGC)); err != nil {
 				return err
 			}
+			w.place.gogc = programGOGC
 			w.contenders = chosen
 			w.workload.measure = w.measure
 			return w.report(c)
