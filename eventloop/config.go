@@ -59,6 +59,12 @@ type Config struct {
 	// Negative: no bound.
 	ReadBytesPerTurn int
 
+	// WriteBytesPerTurn bounds what one conn may write before others have had
+	// their turn; the rest waits in its outbox. Only a conn with a full outbox, whose
+	// peer takes all there is, may write more. Default: 128 KiB, about 100 us.
+	// Negative: no bound.
+	WriteBytesPerTurn int
+
 	// WriteTimeout ends a conn whose peer took nothing for that long while
 	// bytes waited. Default: 30 s, which outlasts a dead spot of a mobile network.
 	// Negative: no limit.
@@ -110,6 +116,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("eventloop: Config: LowWatermark, HighWatermark and OutboxBytes must rise in this order")
 	}
 	c.ReadBytesPerTurn = orDefault(c.ReadBytesPerTurn, 256<<10, boundless)
+	c.WriteBytesPerTurn = orDefault(c.WriteBytesPerTurn, 128<<10, boundless)
 	c.WriteTimeout = orDefault(c.WriteTimeout, 30*time.Second, endless)
 	c.CloseTimeout = orDefault(c.CloseTimeout, 60*time.Second, endless)
 	c.LingerTimeout = orDefault(c.LingerTimeout, 5*time.Second, 0)

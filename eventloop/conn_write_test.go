@@ -57,7 +57,7 @@ func TestFanOutIsCorked(t *testing.T) {
 }
 
 func TestCorkIsBounded(t *testing.T) {
-	b := newBench(t, eventloop.Config{})
+	b := newBench(t, eventloop.Config{WriteBytesPerTurn: -1})
 	b.p.onData = func(string) {
 		for range 5 * mib / kib {
 			b.Write(make([]byte, kib))
@@ -71,6 +71,60 @@ func TestCorkIsBounded(t *testing.T) {
 		t.Errorf("%d bytes sent", got)
 	}
 	b.calls("data x")
+}
+
+// TestWriteBound has two conns write four shares each: they take turns.
+func TestWriteBound(t *testing.T) {
+	for _, piece := range []int{kib, 16 * kib, 64 * kib, 256 * kib} {
+		l := looptest.NewLoop(t, eventloop.Config{WriteBytesPerTurn: 64 * kib})
+		silent := func(c eventloop.Conn) eventloop.Protocol { return &proto{Conn: c, log: newTranscript()} }
+		a, b := l.Open(silent), l.Open(silent)
+		var waits []string
+		var look func()
+		look = func() {
+			if now := fmt.Sprint(a.Buffered()/kib, b.Buffered()/kib); len(waits) == 0 || waits[len(waits)-1] != now {
+				waits = append(waits, now)
+			}
+			if a.Buffered()+b.Buffered() > 0 {
+				l.EventLoop().Post(look)
+			}
+		}
+		l.EventLoop().Post(func() {
+			for range 256 * kib / piece {
+				a.Write(make([]byte, piece))
+				b.Write(make([]byte, piece))
+			}
+			look()
+		})
+		l.Run()
+		if got := strings.Join(waits, ", "); got != "192 192, 128 128, 64 64, 0 0" {
+			t.Errorf("writes of %d KiB: KiB waiting: %s", piece/kib, got)
+		}
+		if got := len(a.Output()) + len(b.Output()); got != 512*kib {
+			t.Errorf("writes of %d KiB: %d bytes sent", piece/kib, got)
+		}
+	}
+}
+
+// TestWriteBoundYields has the outbox fill up although the peer takes everything:
+// that is no reason to drop the conn.
+func TestWriteBoundYields(t *testing.T) {
+	for _, piece := range []int{kib, 16 * kib} {
+		b := newBench(t, eventloop.Config{WriteBytesPerTurn: 10 * kib, OutboxBytes: 100 * kib})
+		b.p.onData = func(string) {
+			for range mib / piece {
+				b.Write(make([]byte, piece))
+				if b.Buffered() > 100*kib+piece {
+					t.Fatalf("%d bytes wait", b.Buffered())
+				}
+			}
+			b.Close()
+		}
+		b.Feed("x")
+		if got := len(b.Output()); got != mib || !b.WriteClosed() {
+			t.Errorf("writes of %d KiB: %d bytes sent, stream ended: %v", piece/kib, got, b.WriteClosed())
+		}
+	}
 }
 
 func TestLargeWriteIsNotCopied(t *testing.T) {

@@ -21,7 +21,8 @@
 //  3. A conn: flush if it is writable again, and make the Drained call this
 //     leads to. Read and call Data until a read comes back short, or the conn
 //     has read its share (Config.ReadBytesPerTurn) and goes to the ready list.
-//     Call Turn if it asked for it. Flush its outbox with one write.
+//     Call Turn if it asked for it. Flush its outbox with one write, of its share
+//     at most (Config.WriteBytesPerTurn): with more it goes to the ready list.
 //  4. The waker: run posted functions (at most 512, or those of 0.2 ms). Serve
 //     the head of the ready list (at most 16 conns, or 0.2 ms). Call Turn for
 //     every conn that asked for it, as far as that takes 0.2 ms. Flush every conn

@@ -28,7 +28,7 @@ type model struct {
 func newModel(t *testing.T) *model {
 	m := &model{t: t}
 	m.c = looptest.NewLoop(t, eventloop.Config{OutboxBytes: -1, HighWatermark: 2000, LowWatermark: 500,
-		ReadBytesPerTurn: 1000}).Open(func(eventloop.Conn) eventloop.Protocol { return m })
+		ReadBytesPerTurn: 1000, WriteBytesPerTurn: 300}).Open(func(eventloop.Conn) eventloop.Protocol { return m })
 	return m
 }
 

@@ -26,6 +26,21 @@ func TestDefaultReadBytesPerTurn(t *testing.T) {
 	}
 }
 
+// A conn writes 128 KiB before others have their turn.
+func TestDefaultWriteBytesPerTurn(t *testing.T) {
+	l := looptest.NewLoop(t, eventloop.Config{})
+	c := l.Open(func(eventloop.Conn) eventloop.Protocol { return &counting{} })
+	first := 0
+	l.EventLoop().Post(func() {
+		c.Write(make([]byte, 1<<20))
+		first = 1<<20 - c.Buffered()
+	})
+	l.Run()
+	if total := len(c.Output()); first != 128<<10 || total != 1<<20 {
+		t.Errorf("%d bytes in the first turn, %d in all", first, total)
+	}
+}
+
 // 1,048,576 functions may wait for a loop, and not one more.
 func TestDefaultMailboxTasks(t *testing.T) {
 	l := looptest.NewLoop(t, eventloop.Config{})

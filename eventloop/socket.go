@@ -25,6 +25,7 @@ const (
 	hungUp                      // both directions are over, by the peer or the network
 	inputOver                   // the peer's end of stream was read
 	blocked                     // the kernel refused a write; an edge will follow
+	spent                       // Config.WriteBytesPerTurn are written; the rest follows from the ready list
 	finWanted                   // CloseWrite was called
 	finSent                     // our end of stream was sent
 	// What the protocol asked for, and what it is owed.
@@ -54,6 +55,8 @@ type socket struct {
 	phase    phase
 	out      outbox
 	stall    time.Duration // when a peer that takes nothing is given up; zero: nothing waits
+	written  int32         // bytes in this turn
+	lingered int32         // bytes of input thrown away, at most Config.LingerBytes
 
 	deadline time.Duration // the protocol's while opened, then that of the phase; zero: none
 	node     wheelNode
@@ -61,7 +64,6 @@ type socket struct {
 	listener *listener
 	remote   netip.AddrPort
 	err      error // for Closed
-	lingered int32 // bytes of input thrown away, at most Config.LingerBytes
 }
 
 func newSocket(l *Loop, fd int, from *listener, remote netip.AddrPort) *socket {

@@ -61,6 +61,10 @@ func (s *socket) noteHangup() {
 func (s *socket) serve() {
 	s.clear(queued)
 	s.turn()
+	if s.has(spent) {
+		s.newShare()
+		s.flush()
+	}
 	s.drained()
 	s.read()
 }

@@ -16,7 +16,7 @@ func (s *socket) Write(p []byte) {
 	if len(p) == 0 || !s.admit(len(p)) {
 		return
 	}
-	if len(p) >= largeWrite && !s.has(blocked) {
+	if len(p) >= largeWrite && !s.has(blocked|spent) {
 		s.writeLarge(p)
 		return
 	}
@@ -65,14 +65,14 @@ func (s *socket) full(n int) bool {
 }
 
 // admit reports whether n bytes may be added. It ends the conn if they may not
-// for want of room.
+// for want of room; before that, the kernel is offered more than the conn's share.
 func (s *socket) admit(n int) bool {
 	if !s.mayWrite() {
 		return false
 	}
-	if s.full(n) {
-		s.send()
-		if s.full(n) {
+	for s.full(n) && s.phase == opened {
+		s.newShare()
+		if s.send(); s.full(n) && !s.has(spent) {
 			s.end(ErrOutboxFull)
 		}
 	}
@@ -95,7 +95,10 @@ func (s *socket) wrote() {
 func (s *socket) writeLarge(p []byte) {
 	l := s.loop
 	waiting := s.out.len()
-	l.iov[0], l.iov[1] = s.out.pending(), p
+	share := s.share()
+	first := s.out.pending()[:min(waiting, share)]
+	second := p[:min(len(p), share-len(first))]
+	l.iov[0], l.iov[1] = first, second
 	iov := l.iov[:]
 	if waiting == 0 {
 		iov = iov[1:]
@@ -106,40 +109,55 @@ func (s *socket) writeLarge(p []byte) {
 		s.end(ioError(err))
 		return
 	}
-	if n > 0 {
-		s.progress()
-	}
+	s.took(n, len(first)+len(second))
 	s.out.sent(min(n, waiting))
 	if rest := p[max(0, n-waiting):]; len(rest) > 0 {
-		s.set(blocked)
 		s.out.add(&l.buffers, rest)
 		s.out.large = len(rest)
 	}
 	s.wrote()
 }
 
-// send writes what waits, until the kernel refuses.
+// send writes what waits, until the kernel refuses or the conn has had its share.
 func (s *socket) send() {
-	for s.out.len() > 0 && !s.has(blocked) && s.phase != ended {
+	for s.out.len() > 0 && !s.has(blocked|spent) && s.phase != ended {
 		p := s.out.pending()
+		p = p[:min(len(p), s.share())]
 		n, err := s.loop.kernel.Write(int(s.fd), p)
-		if n > 0 {
-			s.out.sent(n)
-			s.progress()
-		}
-		switch {
-		case err == unix.EAGAIN, err == nil && n < len(p):
-			s.set(blocked)
-		case err != nil:
+		if err != nil && err != unix.EAGAIN {
 			s.end(ioError(err))
+			return
 		}
+		s.took(n, len(p))
+		s.out.sent(n)
 	}
 }
 
-// progress gives a peer that takes bytes more time.
-func (s *socket) progress() {
+// share is how many bytes may be written before others have their turn.
+func (s *socket) share() int { return s.loop.config.WriteBytesPerTurn - int(s.written) }
+
+// newShare begins a turn.
+func (s *socket) newShare() {
+	s.written = 0
+	s.clear(spent)
+}
+
+// took notes that the kernel took n bytes of those it was offered. A peer that takes
+// bytes is given more time; a conn that has written its share goes on in its next
+// turn.
+func (s *socket) took(n, offered int) {
+	if n < offered {
+		s.set(blocked)
+	}
+	if n <= 0 {
+		return
+	}
 	if s.stall != 0 {
 		s.stall = s.loop.after(s.loop.config.WriteTimeout)
+	}
+	if s.written += int32(n); s.share() <= 0 {
+		s.set(spent)
+		s.queue()
 	}
 }
 
@@ -166,5 +184,8 @@ func (s *socket) flush() {
 	}
 	if waiting == 0 {
 		s.finishWriting()
+	}
+	if !s.has(spent) {
+		s.written = 0
 	}
 }

@@ -172,7 +172,8 @@ func TestDefaultLimits(t *testing.T) {
 		})
 	}
 	elsewhere := []string{
-		"eventloop.Config.MaxConns", "eventloop.Config.ReadBytesPerTurn", "eventloop.Config.MailboxTasks", "eventloop.Config.BlockedAfter", // eventloop
+		"eventloop.Config.MaxConns", "eventloop.Config.ReadBytesPerTurn", "eventloop.Config.WriteBytesPerTurn",
+		"eventloop.Config.MailboxTasks", "eventloop.Config.BlockedAfter", // eventloop
 		"server.Config.LifespanTimeout", // asgi/internal/engine
 		"server.Config.DrainTimeout",    // TestDefaultDrainTimeout
 	}
