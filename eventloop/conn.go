@@ -42,6 +42,11 @@ type Conn interface {
 	// kernel.
 	Buffered() int
 
+	// Congested reports whether the sender should stop until Drained, which
+	// follows: the outbox has risen above its high watermark, or the conn has
+	// written its share of this turn (Config.WriteBytesPerTurn) and more waits.
+	Congested() bool
+
 	// PauseRead stops the delivery of Data and EOF from the next call on,
 	// until ResumeRead. A reset or a full hang-up is reported all the same.
 	// Idempotent.
@@ -91,7 +96,7 @@ type Conn interface {
 
 	// Ended reports whether the conn is beyond saving: aborted, or found to be
 	// broken by a write. Nothing that is written now leaves, and Closed follows at
-	// the end of the turn; who writes until Buffered has risen looks here too.
+	// the end of the turn; who writes until Congested looks here too.
 	Ended() bool
 
 	// Post runs fn on the conn's loop, in a later turn and after everything
@@ -128,8 +133,8 @@ type Protocol interface {
 	// Turn follows [Conn.Schedule].
 	Turn()
 
-	// Drained tells that the outbox fell to the low watermark after it had
-	// risen above the high one.
+	// Drained tells that the outbox fell to the low watermark after the conn was
+	// congested.
 	Drained()
 
 	// Deadline tells that the deadline set last has passed; it is cleared.

@@ -106,6 +106,31 @@ func TestWriteBound(t *testing.T) {
 	}
 }
 
+// TestWriteBoundCongests has a sender heed Congested and Drained, as it should: hardly
+// anything waits, for the kernel takes everything.
+func TestWriteBoundCongests(t *testing.T) {
+	b := newBench(t, eventloop.Config{WriteBytesPerTurn: 64 * kib})
+	left, most, calls := mib, 0, 0
+	pump := func() {
+		for calls++; left > 0 && !b.Congested(); left -= 32 * kib {
+			b.Write(make([]byte, 32*kib))
+		}
+		most = max(most, b.Buffered())
+	}
+	b.p.onData = func(string) { pump() }
+	b.p.onDrain = pump
+	b.Feed("x")
+	if got := len(b.Output()); got != mib || most != 32*kib {
+		t.Errorf("%d bytes sent, at most %d waited", got, most)
+	}
+	if calls < mib/(64*kib) {
+		t.Errorf("only %d turns", calls)
+	}
+	if b.Congested() {
+		t.Error("congested, though nothing waits")
+	}
+}
+
 // TestWriteBoundYields has the outbox fill up although the peer takes everything:
 // that is no reason to drop the conn.
 func TestWriteBoundYields(t *testing.T) {

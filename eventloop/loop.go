@@ -144,7 +144,7 @@ func (l *Loop) onReady(fd int, r kernel.Readiness) {
 	l.current = s
 	s.handle(r)
 	s.turn()
-	s.flush()
+	s.endTurn()
 	l.current = nil
 	if s.has(scheduled) {
 		s.touch()
@@ -242,7 +242,7 @@ func (l *Loop) settle() {
 	for i := range list {
 		s := list[(n+i)%len(list)]
 		s.clear(touched)
-		s.flush()
+		s.endTurn()
 		if s.has(scheduled) {
 			s.touch()
 		}

@@ -31,7 +31,7 @@ const (
 	// What the protocol asked for, and what it is owed.
 	paused     // PauseRead was called
 	scheduled  // owed a Turn
-	above      // the outbox has risen above the high watermark since the last Drained
+	above      // congested since the last Drained
 	drainedDue // owed a Drained
 	// Membership in the loop's lists.
 	touched

@@ -71,7 +71,7 @@ func (s *socket) serve() {
 
 // drained makes the call that is owed since the outbox was emptied.
 func (s *socket) drained() {
-	if s.has(drainedDue) {
+	if s.has(drainedDue) && !s.has(spent) {
 		s.clear(drainedDue)
 		if s.phase == opened {
 			s.call(doDrained, nil)

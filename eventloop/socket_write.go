@@ -51,7 +51,8 @@ func (s *socket) Commit(p []byte) {
 	s.wrote()
 }
 
-func (s *socket) Buffered() int { return s.out.len() }
+func (s *socket) Buffered() int   { return s.out.len() }
+func (s *socket) Congested() bool { return s.has(above) }
 
 func (s *socket) mayWrite() bool { return s.phase == opened && !s.has(finWanted) }
 
@@ -84,7 +85,7 @@ func (s *socket) wrote() {
 	if s.out.len() >= corkBytes {
 		s.send()
 	}
-	if s.out.len() > s.loop.config.HighWatermark {
+	if waiting := s.out.len(); waiting > s.loop.config.HighWatermark || waiting > 0 && s.has(spent) {
 		s.set(above)
 	}
 	s.touch()
@@ -185,6 +186,11 @@ func (s *socket) flush() {
 	if waiting == 0 {
 		s.finishWriting()
 	}
+}
+
+// endTurn flushes. Who has not used up its share begins a new one.
+func (s *socket) endTurn() {
+	s.flush()
 	if !s.has(spent) {
 		s.written = 0
 	}

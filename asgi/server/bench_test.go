@@ -31,8 +31,9 @@ func (s *sink) Commit(p []byte) {
 		s.buf = p[:0]
 	}
 }
-func (s *sink) Write([]byte)  {}
-func (s *sink) Buffered() int { return 0 }
+func (s *sink) Write([]byte)    {}
+func (s *sink) Buffered() int   { return 0 }
+func (s *sink) Congested() bool { return false }
 
 var (
 	helloStart = &asgi.HTTPResponseStart{Status: 200, Headers: []asgi.Header{{Name: "content-type", Value: "text/plain"}}}

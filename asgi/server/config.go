@@ -141,9 +141,6 @@ func (c Config) withDefaults() (Config, error) {
 	// A client that has its answer may still be sending what was refused, an
 	// upload or a message too large; a reset would destroy the answer.
 	standard(&c.Loop.LingerBytes, engine.LingerBytes)
-	// The reactor's own defaults, needed here to tell who is congested.
-	standard(&c.Loop.OutboxBytes, engine.OutboxBytes)
-	standard(&c.Loop.HighWatermark, engine.HighWatermark(c.Loop.OutboxBytes))
 	return c, nil
 }
 

@@ -17,7 +17,7 @@ type exchange struct {
 	receiver  asgi.Receiver
 	order     asgi.Order
 	paused    bool // by the application
-	congested bool // the outbox is above its high watermark, or a file is being sent
+	congested bool // the conn is, or a file is being sent
 	gone      bool // the peer is
 	ended     bool // the application is
 	over      bool // the conn has nothing to do with this exchange any more
@@ -84,7 +84,7 @@ func (x *exchange) check(ev asgi.SendEvent) (proceed bool, err error) {
 
 // wrote notes that something was written to the outbox.
 func (x *exchange) wrote() {
-	if !x.congested && x.c.sock.Buffered() > x.c.w.high {
+	if !x.congested && x.c.sock.Congested() {
 		x.congested = true
 		x.c.wake()
 	}

@@ -130,7 +130,7 @@ func wholePiece(m *http1.Machine, n int64) error {
 
 // next reads the next chunk, unless the outbox is full: then drained calls it.
 func (s *fileSender) next() {
-	s.waiting = s.x.c.sock.Buffered() > s.x.c.w.srv.cfg.Loop.HighWatermark
+	s.waiting = s.x.c.sock.Congested()
 	if !s.waiting {
 		go s.read() // ends with its one chunk posted
 	}
@@ -174,7 +174,7 @@ func (s *fileSender) deliver(chunk []byte, err error) {
 	switch {
 	case err != nil:
 		x.truncate(fmt.Errorf("server: sending a file: %w", err))
-	case !x.order.Complete() && x.c.sock.Buffered() <= x.c.w.srv.cfg.Loop.HighWatermark:
+	case !x.order.Complete() && !x.c.sock.Congested():
 		x.uncongest() // else drained does
 	}
 	x.c.wake()

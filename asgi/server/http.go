@@ -93,7 +93,7 @@ func (h *httpConn) ready() bool {
 	if h.x != nil {
 		return h.x.ready()
 	}
-	return h.c.sock.Buffered() <= h.c.w.high
+	return !h.c.sock.Congested()
 }
 
 // handle acts on one event of the machine.

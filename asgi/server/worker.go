@@ -16,7 +16,6 @@ import (
 type worker struct {
 	srv   *Server
 	loop  *eventloop.Loop
-	high  int  // the outboxes' high watermark
 	conns conn // head of a ring
 	count int
 	drain *asgi.Drain   // not nil once the server is about to stop
@@ -37,7 +36,7 @@ type worker struct {
 func (w *worker) Post(fn func()) bool { return w.loop.PostOwed(fn) }
 
 func newWorker(s *Server, loop *eventloop.Loop) *worker {
-	w := &worker{srv: s, loop: loop, high: s.cfg.Loop.HighWatermark, empty: make(chan struct{})}
+	w := &worker{srv: s, loop: loop, empty: make(chan struct{})}
 	w.conns.prev, w.conns.next = &w.conns, &w.conns
 	return w
 }
