@@ -23,12 +23,12 @@
 //     has read its share (Config.ReadBytesPerTurn) and goes to the ready list.
 //     Call Turn if it asked for it. Flush its outbox with one write, of its share
 //     at most (Config.WriteBytesPerTurn): with more it goes to the ready list.
-//  4. The waker: run posted functions (at most 512, or those of 0.2 ms). Serve
-//     the head of the ready list (at most 16 conns, or 0.2 ms). Call Turn for
-//     every conn that asked for it, as far as that takes 0.2 ms. Flush every conn
+//  4. The waker: run posted functions (at most 512, or those of 0.1 ms). Serve
+//     the head of the ready list (at most 16 conns, or 0.1 ms). Call Turn for
+//     every conn that asked for it, as far as that takes 0.1 ms. Flush every conn
 //     that was written to, once each.
 //  5. The alarm: call what is due in the timing wheel (at most 1024, or those of
-//     0.2 ms). Turns and flushes as in step 4.
+//     0.1 ms). Turns and flushes as in step 4.
 //  6. After each turn: close the conns that ended in it and call Closed. Trigger
 //     the waker if a conn other than the one of step 3 was written to, or if
 //     anything is left to do. Set the alarm if the next timer is sooner.

@@ -19,7 +19,7 @@ const (
 
 	// timePerTurn is what others do not notice, and time to gather output for many
 	// conns.
-	timePerTurn = 200 * time.Microsecond
+	timePerTurn = 100 * time.Microsecond
 )
 
 // readBufferBytes is the size of a loop's read buffer: one system call takes

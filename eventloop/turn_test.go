@@ -52,8 +52,8 @@ func TestTimePerTurn(t *testing.T) {
 		most  int // in one turn, where the kind allows as many
 	}{
 		{time.Nanosecond, many},
-		{5 * time.Microsecond, 48},
-		{100 * time.Microsecond, 2},
+		{5 * time.Microsecond, 32},
+		{50 * time.Microsecond, 2},
 		{time.Second, 1},
 	} {
 		for name, kind := range kinds {
