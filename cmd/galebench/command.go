@@ -113,7 +113,7 @@ func stallCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "stall",
 		Usage: "latency of WebSocket echoes while the server's process resizes pictures on all cores",
-		Flags: append(commonFlags(5, 100, "idle", "plain-goroutines", "cpu-class", "process-class"),
+		Flags: append(commonFlags(5, 100, "idle", "busy-cores", "plain-goroutines", "cpu-class", "process-class"),
 			&cli.IntFlag{Name: "size", Value: 125, Usage: "bytes of a message"},
 			&cli.DurationFlag{Name: "interval", Value: 20 * time.Millisecond, Usage: "period in which each client sends a message, late or not"},
 			&cli.DurationFlag{Name: "warmup", Value: time.Second, Usage: "traffic and work before each measurement"},

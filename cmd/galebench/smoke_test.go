@@ -54,7 +54,7 @@ func TestWorkloads(t *testing.T) {
 		{"sse --subscribers 20 --rooms 5 " + quick, "gale,nethttp", 2 * 5},
 		{"poll --subscribers 20 --rooms 5 " + quick, "gale", 5},
 		{"idle --conns 200 --rounds 1", galeForms + ",nbio", 5 * 5},
-		{"stall --conns 10 --interval 5ms " + quick, "idle,plain-goroutines,cpu-class,process-class", 4 * 5},
+		{"stall --conns 10 --interval 5ms " + quick, "idle,busy-cores,plain-goroutines,cpu-class,process-class", 5 * 5},
 	} {
 		t.Run(c.command, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "rows.json")

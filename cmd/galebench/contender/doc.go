@@ -87,6 +87,7 @@ var contenders = []Contender{
 	{Name: "idle", Speaks: []Protocol{BusyEcho}, start: startIdle},
 	{Name: "plain-goroutines", Speaks: []Protocol{BusyEcho}, start: startPlainGoroutines},
 	{Name: "cpu-class", Speaks: []Protocol{BusyEcho}, start: startCPUClass},
+	{Name: "busy-cores", Speaks: []Protocol{BusyEcho}, start: startBusyCores},
 	{Name: "process-class", Speaks: []Protocol{BusyEcho}, start: startProcessClass},
 }
 

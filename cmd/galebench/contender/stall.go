@@ -22,7 +22,8 @@ import (
 
 // The contenders of the stall workload are one server, gale in event form, in a
 // process that makes pictures smaller all the time: not at all, on goroutines,
-// in an executor's cpu class, or in worker processes.
+// in an executor's cpu class, or in worker processes. In one more its cores are busy
+// with nothing.
 
 // jobsAtOnce is how many pictures are under way: one for each processor.
 var jobsAtOnce = runtime.NumCPU()
@@ -80,9 +81,33 @@ func startProcessClass(cfg Config) (net.Addr, error) {
 	})
 }
 
-const shrinkJob = "shrink"
+// startBusyCores shows what the machine itself does to a server whose cores are
+// busy: worker processes that touch no memory and make no system call.
+func startBusyCores(cfg Config) (net.Addr, error) {
+	pool, err := process.New(process.Config{Workers: jobsAtOnce}) // closed with the process
+	if err != nil {
+		return nil, err
+	}
+	for range jobsAtOnce {
+		go func() { _, _ = process.Call[struct{}, struct{}](context.Background(), pool, spinJob, struct{}{}) }() // ends with the process
+	}
+	return startIdle(cfg)
+}
 
-func init() { process.Register(shrinkJob, shrink) }
+const (
+	shrinkJob = "shrink"
+	spinJob   = "spin"
+)
+
+func init() {
+	process.Register(shrinkJob, shrink)
+	process.Register(spinJob, spin)
+}
+
+func spin(context.Context, struct{}) (struct{}, error) {
+	for {
+	}
+}
 
 func shrink(ctx context.Context, picture []byte) ([]byte, error) {
 	r, err := images.Transform(ctx, picture, smaller, images.Limits{}, nil)
