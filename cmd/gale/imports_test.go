@@ -34,6 +34,8 @@ var layers = []struct {
 	{"handlers/cors", []string{"asgi", "asgi/websocket"}}, // whose rules for origins it shares
 	{"handlers/hub/jwt", []string{"asgi", "handlers/hub"}},
 	{"handlers/hub/hubtest", []string{"asgi", "asgi/asgitest", "handlers/hub"}}, // for tests
+	// For tests, as the one above:
+	{"handlers/internal/enginetest", []string{"asgi", "asgi/asgitest", "asgi/nethttp", "asgi/server"}},
 	{"handlers/...", []string{"asgi", "executor", "handlers/..."}},
 	{"examples/internal/...", []string{"asgi/asgitest"}}, // for tests
 	{"examples/...", []string{"asgi/...", "executor/...", "handlers/..."}},

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -19,65 +18,26 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"github.com/gale-server/gale/asgi/asgitest"
-	"github.com/gale-server/gale/asgi/nethttp"
-	"github.com/gale-server/gale/asgi/server"
+	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/handlers/internal/enginetest"
 	"github.com/gale-server/gale/handlers/jobs"
 )
 
 // engine serves a shop over TCP.
 type engine struct {
 	*shop
-	addr   string
-	client *http.Client
-	stop   func() error // ends the run, once
+	*enginetest.Server
 }
 
 // onEngines runs a test on both engines.
 func onEngines(t *testing.T, config jobs.Config, test func(t *testing.T, e *engine)) {
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	type runner interface {
-		Listen(network, address string) (net.Addr, error)
-		Run(ctx context.Context) error
-	}
-	for name, start := range map[string]func(s *shop) (runner, error){
-		"loop": func(s *shop) (runner, error) {
-			return server.New(server.Config{Handler: s.handler, Logger: quiet, DrainTimeout: 2 * time.Second})
-		},
-		"nethttp": func(s *shop) (runner, error) {
-			return nethttp.NewServer(nethttp.Config{Handler: s.handler, Logger: quiet, DrainTimeout: 2 * time.Second})
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			asgitest.CheckLeaks(t)
-			e := &engine{shop: newShop(t, oneWorker, config), client: &http.Client{Transport: &http.Transport{}}}
-			srv, err := start(e.shop)
-			if err != nil {
-				t.Fatal(err)
-			}
-			addr, err := srv.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			e.addr = addr.String()
-			ctx, cancel := context.WithCancel(context.Background())
-			ended := make(chan error, 1)
-			go func() { ended <- srv.Run(ctx) }()
-			stopped := false
-			e.stop = func() error {
-				stopped = true
-				cancel()
-				return <-ended
-			}
-			t.Cleanup(func() {
-				e.client.CloseIdleConnections()
-				if !stopped {
-					_ = e.stop() // what a test leaves open is no matter here
-				}
-			})
-			test(t, e)
-		})
-	}
+	var s *shop
+	enginetest.Each(t, enginetest.Options{Drain: 2 * time.Second}, func(t *testing.T) asgi.Handler {
+		s = newShop(t, oneWorker, config)
+		return s.handler
+	}, func(t *testing.T, server *enginetest.Server) {
+		test(t, &engine{s, server})
+	})
 }
 
 // get makes a request and returns its body.
@@ -94,14 +54,14 @@ func (e *engine) get(method, path, body, prefer string) (*http.Response, string)
 
 func (e *engine) open(method, path, body, prefer string) *http.Response {
 	e.t.Helper()
-	q, err := http.NewRequest(method, "http://"+e.addr+path, strings.NewReader(body))
+	q, err := http.NewRequest(method, "http://"+e.Addr+path, strings.NewReader(body))
 	if err != nil {
 		e.t.Fatal(err)
 	}
 	if prefer != "" {
 		q.Header.Set("Prefer", prefer)
 	}
-	r, err := e.client.Do(q)
+	r, err := e.Client.Do(q)
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -110,7 +70,7 @@ func (e *engine) open(method, path, body, prefer string) *http.Response {
 
 func (e *engine) dial(path string) *websocket.Conn {
 	e.t.Helper()
-	c, r, err := websocket.DefaultDialer.Dial("ws://"+e.addr+path, nil)
+	c, r, err := websocket.DefaultDialer.Dial("ws://"+e.Addr+path, nil)
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -173,7 +133,7 @@ func TestEnginesDisconnect(t *testing.T) {
 		e.begins("hold ")
 		var conns []net.Conn
 		for range 100 {
-			c, err := net.Dial("tcp", e.addr)
+			c, err := net.Dial("tcp", e.Addr)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -232,7 +192,7 @@ func TestEnginesDrain(t *testing.T) {
 		e.queue(1, 1)
 		e.followed(job.ID, 2)
 		ended := make(chan error, 1)
-		go func() { ended <- e.stop() }()
+		go func() { ended <- e.Stop() }()
 		if got := <-poll; got.status != 200 || parse(t, []byte(got.body)).State != "running" {
 			t.Errorf("the poll was answered with %+v", got)
 		}
@@ -297,7 +257,7 @@ func TestCurl(t *testing.T) {
 		close(e.steps) // no job takes long
 		id := ""
 		run := func(command string) string {
-			command = strings.ReplaceAll(strings.ReplaceAll(command, "localhost:8080", e.addr), "ID", id)
+			command = strings.ReplaceAll(strings.ReplaceAll(command, "localhost:8080", e.Addr), "ID", id)
 			ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, "/bin/sh", "-c", curl+" -sS "+command)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -16,27 +15,21 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/asgi/asgitest"
-	"github.com/gale-server/gale/asgi/nethttp"
 	"github.com/gale-server/gale/asgi/server"
 	"github.com/gale-server/gale/handlers"
 	"github.com/gale-server/gale/handlers/hub"
+	"github.com/gale-server/gale/handlers/internal/enginetest"
 	"github.com/gale-server/gale/handlers/longpoll"
 )
 
-// engine serves a place over TCP.
+// engine serves polls over TCP.
 type engine struct {
-	t      testing.TB
-	hub    *hub.Hub
-	polls  *longpoll.Handler
-	addr   string
-	client *http.Client
-	stop   func() error // ends the run, once
-}
-
-type runner interface {
-	Listen(network, address string) (net.Addr, error)
-	Run(ctx context.Context) error
+	*enginetest.Server
+	t     testing.TB
+	hub   *hub.Hub
+	polls *longpoll.Handler
 }
 
 // newEngine makes a hub with polls, mounted at /hub/poll.
@@ -54,68 +47,38 @@ func newEngine(t testing.TB, config longpoll.Config) (*engine, *handlers.Mux) {
 	}
 	mux := new(handlers.Mux)
 	mux.HTTP("/hub/poll", polls)
-	return &engine{t: t, hub: h, polls: polls, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}}, mux
+	return &engine{t: t, hub: h, polls: polls}, mux
 }
 
 // run serves until the test is over, or stop is called.
-func (e *engine) run(srv runner) {
+func (e *engine) run(srv enginetest.Engine) {
 	e.t.Helper()
-	addr, err := srv.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	e.addr = addr.String()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- srv.Run(ctx) }()
-	stopped := false
-	e.stop = func() error {
-		stopped = true
-		cancel()
-		return <-ended
-	}
-	e.t.Cleanup(func() {
-		e.client.CloseIdleConnections()
-		if !stopped {
-			_ = e.stop() // what a test leaves open is no matter here
-		}
-	})
+	e.Server = enginetest.Serve(e.t, srv)
 }
 
-var quiet = slog.New(slog.DiscardHandler)
+var quiet = enginetest.Quiet
 
 const drainTimeout = 4 * time.Second
 
 // onEngines runs a test on both engines.
 func onEngines(t *testing.T, config longpoll.Config, test func(t *testing.T, e *engine)) {
-	for name, start := range map[string]func(*handlers.Mux) (runner, error){
-		"loop": func(mux *handlers.Mux) (runner, error) {
-			return server.New(server.Config{Handler: mux, Logger: quiet, DrainTimeout: drainTimeout})
-		},
-		"nethttp": func(mux *handlers.Mux) (runner, error) {
-			return nethttp.NewServer(nethttp.Config{Handler: mux, Logger: quiet, DrainTimeout: drainTimeout})
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			asgitest.CheckLeaks(t)
-			e, mux := newEngine(t, config)
-			srv, err := start(mux)
-			if err != nil {
-				t.Fatal(err)
-			}
-			e.run(srv)
-			test(t, e)
-		})
-	}
+	var e *engine
+	enginetest.Each(t, enginetest.Options{Drain: drainTimeout}, func(t *testing.T) (h asgi.Handler) {
+		e, h = newEngine(t, config)
+		return h
+	}, func(t *testing.T, s *enginetest.Server) {
+		e.Server = s
+		test(t, e)
+	})
 }
 
 // ask makes a poll, and returns an error if it could not be made.
 func (e *engine) ask(ctx context.Context, query string) (answer, *http.Response, error) {
-	q, err := http.NewRequestWithContext(ctx, "GET", "http://"+e.addr+"/hub/poll?"+query, nil)
+	q, err := http.NewRequestWithContext(ctx, "GET", "http://"+e.Addr+"/hub/poll?"+query, nil)
 	if err != nil {
 		return answer{}, nil, err
 	}
-	r, err := e.client.Do(q)
+	r, err := e.Client.Do(q)
 	if err != nil {
 		return answer{}, nil, err
 	}
@@ -301,7 +264,7 @@ func TestEnginesDisconnect(t *testing.T) {
 // dial sends a poll over a connection of its own.
 func (e *engine) dial(query string) net.Conn {
 	e.t.Helper()
-	c, err := net.Dial("tcp", e.addr)
+	c, err := net.Dial("tcp", e.Addr)
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -374,7 +337,7 @@ func TestEnginesDrain(t *testing.T) {
 		}
 		e.parked(20)
 		ended := make(chan error, 1)
-		go func() { ended <- e.stop() }()
+		go func() { ended <- e.Stop() }()
 		cursor := ""
 		for _, w := range waiting {
 			a := <-w

@@ -51,7 +51,7 @@ func BenchmarkParkedPoll(b *testing.B) {
 					if bench.query != "" {
 						query += fmt.Sprint(bench.query, i)
 					}
-					return barePoll(b, e.addr, bench.path, query, bench.fields)
+					return barePoll(b, e.Addr, bench.path, query, bench.fields)
 				}
 				clients := []int{open(0)} // with it comes what is made once
 				waiting(1)
@@ -64,7 +64,7 @@ func BenchmarkParkedPoll(b *testing.B) {
 				for _, fd := range clients {
 					unix.Close(fd)
 				}
-				if err := e.stop(); err != nil {
+				if err := e.Stop(); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -88,7 +88,7 @@ func BenchmarkWake(b *testing.B) {
 		b.StopTimer()
 		var clients []int
 		for range polls {
-			clients = append(clients, barePoll(b, e.addr, "/hub/poll", with("a", at), ""))
+			clients = append(clients, barePoll(b, e.Addr, "/hub/poll", with("a", at), ""))
 		}
 		e.parked(polls)
 		b.StartTimer()

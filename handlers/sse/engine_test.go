@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,68 +14,25 @@ import (
 	"time"
 
 	"github.com/gale-server/gale/asgi"
-	"github.com/gale-server/gale/asgi/asgitest"
-	"github.com/gale-server/gale/asgi/nethttp"
 	"github.com/gale-server/gale/asgi/server"
 	"github.com/gale-server/gale/handlers"
 	"github.com/gale-server/gale/handlers/hub"
 	"github.com/gale-server/gale/handlers/hub/cursor"
+	"github.com/gale-server/gale/handlers/internal/enginetest"
 	"github.com/gale-server/gale/handlers/sse"
 )
 
 // engine serves a handler over TCP.
 type engine struct {
-	t      *testing.T
-	addr   string
-	client *http.Client
-	stop   func() error // ends the run, once
+	*enginetest.Server
+	t *testing.T
 }
 
 // onEngines runs a test on both engines.
 func onEngines(t *testing.T, handler func(t *testing.T) asgi.Handler, test func(t *testing.T, e *engine)) {
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	type runner interface {
-		Listen(network, address string) (net.Addr, error)
-		Run(ctx context.Context) error
-	}
-	for name, start := range map[string]func(h asgi.Handler) (runner, error){
-		"loop": func(h asgi.Handler) (runner, error) {
-			return server.New(server.Config{Handler: h, Logger: quiet, DrainTimeout: 5 * time.Second, HalfClose: server.HalfCloseDisconnects})
-		},
-		"nethttp": func(h asgi.Handler) (runner, error) {
-			return nethttp.NewServer(nethttp.Config{Handler: h, Logger: quiet, DrainTimeout: 5 * time.Second})
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			asgitest.CheckLeaks(t)
-			e := &engine{t: t, client: &http.Client{Transport: &http.Transport{}, Timeout: waitLimit}}
-			srv, err := start(handler(t))
-			if err != nil {
-				t.Fatal(err)
-			}
-			addr, err := srv.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			e.addr = addr.String()
-			ctx, cancel := context.WithCancel(context.Background())
-			ended := make(chan error, 1)
-			go func() { ended <- srv.Run(ctx) }()
-			stopped := false
-			e.stop = func() error {
-				stopped = true
-				cancel()
-				return <-ended
-			}
-			t.Cleanup(func() {
-				e.client.CloseIdleConnections()
-				if !stopped {
-					_ = e.stop() // what a test leaves open is no matter here
-				}
-			})
-			test(t, e)
-		})
-	}
+	enginetest.Each(t, enginetest.Options{HalfClose: server.HalfCloseDisconnects}, handler, func(t *testing.T, s *enginetest.Server) {
+		test(t, &engine{s, t})
+	})
 }
 
 // radio is a browser's EventSource at a real server: it reads a stream, and comes
@@ -102,7 +57,7 @@ func (e *engine) radio(path string) *radio {
 func (r *radio) connect() {
 	r.e.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	q, err := http.NewRequestWithContext(ctx, "GET", "http://"+r.e.addr+r.path, nil)
+	q, err := http.NewRequestWithContext(ctx, "GET", "http://"+r.e.Addr+r.path, nil)
 	if err != nil {
 		r.e.t.Fatal(err)
 	}
@@ -110,7 +65,7 @@ func (r *radio) connect() {
 	if r.seen.lastID != "" {
 		q.Header.Set("Last-Event-ID", r.seen.lastID)
 	}
-	r.r, err = r.e.client.Do(q)
+	r.r, err = r.e.Client.Do(q)
 	if err != nil {
 		r.e.t.Fatal(err)
 	}
@@ -221,7 +176,7 @@ func TestEnginesDrain(t *testing.T) {
 		r := e.radio("/?ch=a")
 		r.wants("subscribed a 0/0 0")
 		ended := make(chan error, 1)
-		go func() { ended <- e.stop() }()
+		go func() { ended <- e.Stop() }()
 		rest, err := io.ReadAll(r.lines)
 		if err != nil || !strings.Contains("\n"+string(rest), "\nretry: ") {
 			t.Errorf("%q, %v", rest, err)
@@ -353,7 +308,7 @@ func TestCurl(t *testing.T) {
 		s.publish("news", "2", "3")
 		id := secret(t).Sign(cursor.Cursor{Channels: []string{"news"}, Places: []hub.Position{first}})
 		for i, command := range commands {
-			command = strings.NewReplacer("localhost:8080", e.addr, "EPOCH:7", first.Epoch+":2", "ID'", id+"'").Replace(command)
+			command = strings.NewReplacer("localhost:8080", e.Addr, "EPOCH:7", first.Epoch+":2", "ID'", id+"'").Replace(command)
 			ctx, cancel := context.WithCancel(context.Background())
 			cmd := exec.CommandContext(ctx, "/bin/sh", "-c", "exec "+curl+" -sS "+command)
 			out, err := cmd.StdoutPipe()

@@ -1,72 +1,25 @@
 package api_test
 
 import (
-	"context"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/asgi/asgitest"
-	"github.com/gale-server/gale/asgi/nethttp"
-	"github.com/gale-server/gale/asgi/server"
 	"github.com/gale-server/gale/handlers"
 	"github.com/gale-server/gale/handlers/hub"
 	"github.com/gale-server/gale/handlers/hub/api"
+	"github.com/gale-server/gale/handlers/internal/enginetest"
 )
-
-type runner interface {
-	Listen(network, address string) (net.Addr, error)
-	Run(ctx context.Context) error
-}
-
-// onEngines runs a test against a handler on both engines.
-func onEngines(t *testing.T, h func(t *testing.T) asgi.Handler, test func(t *testing.T, url string, client *http.Client)) {
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	for name, start := range map[string]func(asgi.Handler) (runner, error){
-		"loop": func(h asgi.Handler) (runner, error) {
-			return server.New(server.Config{Handler: h, Logger: quiet, DrainTimeout: 5 * time.Second})
-		},
-		"nethttp": func(h asgi.Handler) (runner, error) {
-			return nethttp.NewServer(nethttp.Config{Handler: h, Logger: quiet, DrainTimeout: 5 * time.Second})
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			asgitest.CheckLeaks(t)
-			srv, err := start(h(t))
-			if err != nil {
-				t.Fatal(err)
-			}
-			addr, err := srv.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithCancel(context.Background())
-			ended := make(chan error, 1)
-			go func() { ended <- srv.Run(ctx) }() // ends with ctx
-			client := &http.Client{Transport: &http.Transport{}, Timeout: 20 * time.Second}
-			defer func() {
-				client.CloseIdleConnections()
-				cancel()
-				if err := <-ended; err != nil {
-					t.Error(err)
-				}
-			}()
-			test(t, "http://"+addr.String(), client)
-		})
-	}
-}
 
 // Clients and a backend publish at the same time over real connections; each message
 // has a place of its own.
 func TestOnEngines(t *testing.T) {
-	onEngines(t, func(t *testing.T) asgi.Handler {
+	enginetest.Each(t, enginetest.Options{}, func(t *testing.T) asgi.Handler {
 		h := newHub(t, hub.Config{PublishRate: -1, Channels: map[string]hub.Options{"": {HistoryMessages: 1000}}})
 		mux := new(handlers.Mux)
 		mux.HTTP("/hub/api/*", newServer(t, api.Config{Hub: h}))
@@ -76,15 +29,15 @@ func TestOnEngines(t *testing.T) {
 		}
 		mux.HTTP("/hub/publish", p)
 		return mux
-	}, func(t *testing.T, url string, client *http.Client) {
+	}, func(t *testing.T, s *enginetest.Server) {
 		do := func(method, path, body string) (int, string) {
-			q, err := http.NewRequest(method, url+path, strings.NewReader(body))
+			q, err := http.NewRequest(method, "http://"+s.Addr+path, strings.NewReader(body))
 			if err != nil {
 				t.Error(err)
 				return 0, ""
 			}
 			q.Header.Set("Authorization", "Bearer "+keyA)
-			r, err := client.Do(q)
+			r, err := s.Client.Do(q)
 			if err != nil {
 				t.Error(err)
 				return 0, ""
@@ -132,6 +85,9 @@ func TestOnEngines(t *testing.T) {
 		}
 		if status, answer := do("GET", "/hub/api/history?channel=large", ""); status != 200 || strings.Count(answer, large) != 8 {
 			t.Errorf("%d, %d bytes", status, len(answer))
+		}
+		if err := s.Stop(); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -1,11 +1,8 @@
 package socket_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"regexp"
@@ -17,11 +14,9 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/gale-server/gale/asgi"
-	"github.com/gale-server/gale/asgi/asgitest"
-	"github.com/gale-server/gale/asgi/nethttp"
-	"github.com/gale-server/gale/asgi/server"
 	"github.com/gale-server/gale/handlers/hub"
 	"github.com/gale-server/gale/handlers/hub/socket"
+	"github.com/gale-server/gale/handlers/internal/enginetest"
 )
 
 // waitLimit bounds a wait for something that happens elsewhere.
@@ -29,64 +24,28 @@ const waitLimit = 20 * time.Second
 
 // engine serves a hub over TCP.
 type engine struct {
-	t    *testing.T
-	hub  *hub.Hub
-	addr string
-	stop func() error // ends the run, once
+	*enginetest.Server
+	t   *testing.T
+	hub *hub.Hub
 }
 
 // onEngines runs a test on both engines.
 func onEngines(t *testing.T, hubs hub.Config, test func(e *engine)) {
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	type runner interface {
-		Listen(network, address string) (net.Addr, error)
-		Run(ctx context.Context) error
-	}
-	for name, start := range map[string]func(h asgi.Handler) (runner, error){
-		"loop": func(h asgi.Handler) (runner, error) {
-			return server.New(server.Config{Handler: h, Logger: quiet, DrainTimeout: 2 * time.Second})
-		},
-		"nethttp": func(h asgi.Handler) (runner, error) {
-			return nethttp.NewServer(nethttp.Config{Handler: h, Logger: quiet, DrainTimeout: 2 * time.Second})
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			asgitest.CheckLeaks(t)
-			h, err := hub.New(hubs)
-			if err != nil {
-				t.Fatal(err)
-			}
-			handler, err := socket.New(socket.Config{Hub: h, Authenticate: hub.Anyone(hub.Everything)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			srv, err := start(handler)
-			if err != nil {
-				t.Fatal(err)
-			}
-			addr, err := srv.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithCancel(context.Background())
-			ended := make(chan error, 1)
-			go func() { ended <- srv.Run(ctx) }()
-			e := &engine{t: t, hub: h, addr: addr.String()}
-			stopped := false
-			e.stop = func() error {
-				stopped = true
-				cancel()
-				return <-ended
-			}
-			t.Cleanup(func() {
-				if !stopped {
-					_ = e.stop() // what a test leaves open is no matter here
-				}
-				h.Close()
-			})
-			test(e)
-		})
-	}
+	var h *hub.Hub
+	enginetest.Each(t, enginetest.Options{Drain: 2 * time.Second}, func(t *testing.T) asgi.Handler {
+		var err error
+		if h, err = hub.New(hubs); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { h.Close() })
+		handler, err := socket.New(socket.Config{Hub: h, Authenticate: hub.Anyone(hub.Everything)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return handler
+	}, func(t *testing.T, s *enginetest.Server) {
+		test(&engine{s, t, h})
+	})
 }
 
 // remote is a client of another make.
@@ -100,7 +59,7 @@ type remote struct {
 func (e *engine) dial() *remote {
 	e.t.Helper()
 	d := websocket.Dialer{Subprotocols: []string{socket.Subprotocol}, HandshakeTimeout: waitLimit}
-	c, r, err := d.Dial("ws://"+e.addr+"/hub/ws", http.Header{})
+	c, r, err := d.Dial("ws://"+e.Addr+"/hub/ws", http.Header{})
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -296,7 +255,7 @@ func TestEnginesDrain(t *testing.T) {
 	onEngines(t, hub.Config{}, func(e *engine) {
 		k := e.dial()
 		ended := make(chan error, 1)
-		go func() { ended <- e.stop() }()
+		go func() { ended <- e.Stop() }()
 		k.want("drain")
 		_, err := k.read()
 		if !websocket.IsCloseError(err, 1012) {
