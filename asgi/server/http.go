@@ -121,18 +121,24 @@ func (h *httpConn) begin() {
 	h.served++
 	h.waiting, h.bodySeen = waitNothing, 0 // what comes next is timed afresh
 	head := &h.c.w.head
-	x := &httpExchange{exchange: exchange{c: h.c, order: asgi.NewOrder(asgi.ScopeHTTP)}, h: h}
-	h.fillScope(&x.scope, head, x.fields[:0])
+	scope := &httpScope{}
+	h.fillScope(&scope.Scope, head, scope.fields[:0])
 	// https://www.rfc-editor.org/rfc/rfc9110#section-7.8: not in HTTP/1.0, and
 	// what has a body is an ordinary request.
-	if head.Upgrade() != nil && websocket.IsUpgrade(x.scope.Headers) {
-		h.upgrade(&x.scope)
+	if head.Upgrade() != nil && websocket.IsUpgrade(scope.Headers) {
+		h.upgrade(&scope.Scope)
 		return
 	}
-	x.closeDelimited = head.Minor() == 0
-	x.log = h.c.beginAccess(&x.scope)
+	x := &httpExchange{
+		exchange:       exchange{c: h.c, order: asgi.NewOrder(asgi.ScopeHTTP)},
+		h:              h,
+		closeDelimited: head.Minor() == 0,
+		log:            h.c.beginAccess(&scope.Scope),
+		head:           scope.Method == "HEAD",
+		path:           scope.Path,
+	}
 	h.x = x
-	x.receiver = open(h.c.w.srv.cfg.Handler, &x.scope, x)
+	x.receiver = open(h.c.w.srv.cfg.Handler, &scope.Scope, x)
 	if d := h.c.w.drain; d != nil && !x.ended {
 		deliver(x, x.receiver, d)
 	}

@@ -1,15 +1,23 @@
 package server
 
 import (
+	"strings"
 	"time"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/asgi/internal/engine"
 )
 
-// scopeFields is the room for header fields in an exchange itself: more
-// than a program sends; a browser's dozen are allocated apart.
+// scopeFields is the room for header fields in a scope itself: more than a
+// program sends; a browser's dozen are allocated apart.
 const scopeFields = 8
+
+// httpScope is a scope with room for its fields. It is apart from its exchange,
+// which may wait for long when the application needs the request no more.
+type httpScope struct {
+	asgi.Scope
+	fields [scopeFields]asgi.Header
+}
 
 // copyBelow is the size from which a body piece is handed to the socket as it
 // is, with its framing around it, instead of being copied into the outbox.
@@ -30,13 +38,13 @@ type httpExchange struct {
 	trailers bool
 
 	started        bool          // the head is written
-	file           *fileSender   // being sent; nil else
+	head           bool          // the method is HEAD
 	lastDelivered  bool          // the application has the end of the request body
 	closeDelimited bool          // the response may have no other end than the connection's
+	file           *fileSender   // being sent; nil else
 	bytes          int64         // of the body, as the application sent it
+	path           string        // of the request, for the log
 	log            *accessRecord // nil without an access log
-	scope          asgi.Scope
-	fields         [scopeFields]asgi.Header
 }
 
 func (x *httpExchange) Post(fn func()) bool     { return post(x.c.w.loop, x, fn) }
@@ -63,6 +71,9 @@ func (x *httpExchange) deliverBody(p []byte, more bool) {
 		deliver(x, x.receiver, &w.request)
 	}
 	w.request.Body = nil
+	if x.lastDelivered && !x.complete() {
+		x.path = strings.Clone(x.path) // it may wait for long, and what is of the request shares memory
+	}
 }
 
 func (x *httpExchange) deliverEnd() {
@@ -190,7 +201,7 @@ func (x *httpExchange) body(p []byte, more bool) error {
 // bodiless reports whether the body goes nowhere
 // (https://www.rfc-editor.org/rfc/rfc9112#section-6.3).
 func (x *httpExchange) bodiless() bool {
-	return x.scope.Method == "HEAD" || x.status == 204 || x.status == 304
+	return x.head || x.status == 204 || x.status == 304
 }
 
 // write commits what piece appends, after the held start if that is still due.
@@ -284,7 +295,7 @@ func (x *httpExchange) End(err error) {
 }
 
 func (x *httpExchange) logFailure(err error) {
-	x.c.w.srv.logFailure("http", x.h.client, x.scope.Path, err)
+	x.c.w.srv.logFailure("http", x.h.client, x.path, err)
 }
 
 // truncate ends a response that cannot be completed, so that the peer sees it.

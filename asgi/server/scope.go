@@ -74,7 +74,7 @@ func webSocketScope(s *asgi.Scope, subprotocols []string) *asgi.Scope {
 	c.Type = asgi.ScopeWebSocket
 	c.Method = ""
 	c.Scheme = "ws"
-	c.Headers = slices.Clone(s.Headers) // s is part of its exchange, which would stay with it
+	c.Headers = slices.Clone(s.Headers) // those of s may lie within its own memory, which would stay
 	c.Subprotocols = subprotocols
 	c.Extensions = webSocketExtensions
 	return &c
