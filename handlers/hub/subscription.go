@@ -152,7 +152,7 @@ func (c *Client) subscribe(channel string, o *SubscribeOptions) (*Subscription, 
 	if err != nil {
 		return nil, err
 	}
-	s := &Subscription{client: c, local: l, channel: channel, filter: o.Filter, wide: wide, data: o.Data}
+	s := &Subscription{client: c, local: l, channel: l.topic.name, filter: o.Filter, wide: wide, data: o.Data}
 	l.attach(s)
 	c.subs = append(c.subs, s)
 	c.hub.stats.subscriptions.Add(1)

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -86,6 +87,7 @@ func (t *topics) add(name string, f *feed, most int) (*local, error) {
 	to := t.named[name]
 	if to == nil {
 		_, wide := prefixOf(name)
+		name = strings.Clone(name) // of a request, which would stay as long as the topic
 		to = &topic{name: name, wide: wide}
 		if t.named == nil {
 			t.named = make(map[string]*topic)

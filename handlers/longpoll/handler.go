@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,8 @@ import (
 type Handler struct {
 	config   Config
 	now      func() time.Time
+	most     int        // channels of a poll
+	tooMany  *hub.Error // more
 	sessions sessions
 	pace     pace
 	stats    stats
@@ -33,10 +36,13 @@ func New(config Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	most := c.Hub.Config().MaxSubscriptions
 	return &Handler{
-		config: c,
-		now:    c.Hub.Config().Now,
-		pace:   newPace(c.PollRate, c.PollBurst),
+		config:  c,
+		now:     c.Hub.Config().Now,
+		most:    most,
+		tooMany: &hub.Error{Code: hub.TooMany, Text: "a poll has at most " + strconv.Itoa(most) + " channels"},
+		pace:    newPace(c.PollRate, c.PollBurst),
 	}, nil
 }
 
@@ -61,30 +67,24 @@ const allowed = "GET, HEAD, OPTIONS"
 
 // open begins a poll.
 func (h *Handler) open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
-	p := &poll{h: h, x: x, scope: scope, began: h.now().UnixNano()}
+	p := &poll{h: h, x: x, began: h.now().UnixNano(), origin: h.origin(scope)}
 	r, err := h.parse(scope)
 	if err != nil {
 		p.fail(err)
 		return nil
 	}
-	who, places, err := h.admit(scope, r)
+	who, places, err := h.admit(scope, &r)
 	if err != nil {
 		p.fail(err)
 		return nil
 	}
-	p.take(r, &who)
+	p.take(&r, &who)
 	if p.client, err = h.config.Hub.Connect(x, who, p); err != nil {
 		p.fail(err)
 		return nil
 	}
 	h.sessions.enter(p)
-	if places != nil {
-		r.after = make([]*hub.Position, len(places))
-		for i := range places {
-			r.after[i] = &places[i]
-		}
-	}
-	p.subscribe(r)
+	p.subscribe(&r, places)
 	if p.over {
 		return nil
 	}
@@ -139,24 +139,24 @@ func codeOf(err error) hub.ErrorCode {
 // answer: "" for none, "*" if it may without cookies.
 func (h *Handler) origin(scope *asgi.Scope) string {
 	origin, ok := scope.Header("origin")
+	i := slices.Index(h.config.AllowedOrigins, origin)
 	switch {
 	case !ok:
 		return ""
-	case slices.Contains(h.config.AllowedOrigins, origin):
-		return origin
+	case i >= 0:
+		return h.config.AllowedOrigins[i] // not a part of the request
 	case slices.Contains(h.config.AllowedOrigins, "*"):
 		return "*"
 	}
 	return ""
 }
 
-// cors returns the fields that let a page of another origin read the answer
+// cors appends the fields that let a page of another origin read the answer
 // (https://fetch.spec.whatwg.org/#http-cors-protocol).
-func (h *Handler) cors(headers []asgi.Header, scope *asgi.Scope) []asgi.Header {
+func (h *Handler) cors(headers []asgi.Header, origin string) []asgi.Header {
 	if len(h.config.AllowedOrigins) == 0 {
 		return headers
 	}
-	origin := h.origin(scope)
 	headers = append(headers, asgi.Header{Name: "vary", Value: "Origin"})
 	if origin == "" {
 		return headers
@@ -172,8 +172,9 @@ func (h *Handler) cors(headers []asgi.Header, scope *asgi.Scope) []asgi.Header {
 
 // preflight is the answer to a browser that asks whether a page may ask.
 func (h *Handler) preflight(scope *asgi.Scope) []asgi.Header {
-	headers := h.cors([]asgi.Header{{Name: "allow", Value: allowed}, noStore}, scope)
-	if h.origin(scope) != "" {
+	origin := h.origin(scope)
+	headers := h.cors([]asgi.Header{{Name: "allow", Value: allowed}, noStore}, origin)
+	if origin != "" {
 		headers = append(headers,
 			asgi.Header{Name: "access-control-allow-methods", Value: "GET"},
 			asgi.Header{Name: "access-control-allow-headers", Value: "Authorization, Cache-Control, If-None-Match, Prefer"},
@@ -192,9 +193,9 @@ type refusal struct {
 	Cursor  string        `json:"cursor,omitempty"` // of "gone"
 }
 
-func (h *Handler) refuse(x asgi.Exchange, scope *asgi.Scope, channel string, e *hub.Error) {
+func (h *Handler) refuse(x asgi.Exchange, origin, channel string, e *hub.Error) {
 	h.stats.refused.Add(1)
-	headers := h.cors(append(e.HTTPHeaders(), jsonType, noStore, noBuffer), scope)
+	headers := h.cors(append(e.HTTPHeaders(), jsonType, noStore, noBuffer), origin)
 	status := e.HTTPStatus()
 	if status == http.StatusUnauthorized { // https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2
 		headers = append(headers, asgi.Header{Name: "www-authenticate", Value: "Bearer"})

@@ -2,6 +2,7 @@ package longpoll
 
 import (
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/gale-server/gale/asgi"
@@ -27,11 +28,11 @@ type poll struct {
 	timer   asgi.Timer
 	began   int64 // in nanoseconds since 1970
 
-	scope *asgi.Scope
-	named *session      // nil if the client has not given itself a name
-	wait  time.Duration // whole seconds
-	retry time.Duration // the client is told to wait so long; 0: nothing is said
-	limit int32
+	origin string        // that may read the answer, of another site than the server's
+	named  *session      // nil if the client has not given itself a name
+	wait   time.Duration // whole seconds
+	retry  time.Duration // the client is told to wait so long; 0: nothing is said
+	limit  int32
 
 	strict    bool
 	tagged    bool // 304 if there is nothing
@@ -51,11 +52,21 @@ type news struct {
 
 // opening is what is needed until all subscriptions have begun.
 type opening struct {
-	channels []string
-	after    []*hub.Position // of the channels; nil, or nil for one: from now on
-	first    bool            // without a cursor
-	left     int             // subscriptions that have not begun
-	inside   bool            // the subscribing is under way
+	request
+	places []hub.Position // of the cursor; nil without one
+	left   int            // subscriptions that have not begun
+	inside bool           // the subscribing is under way
+}
+
+// after is where to go on in a channel; nil for from now on.
+func (o *opening) after(i int) *hub.Position {
+	switch {
+	case o.places != nil:
+		return &o.places[i]
+	case o.request.after != nil:
+		return o.request.after[i]
+	}
+	return nil
 }
 
 // gap is one of a channel.
@@ -72,10 +83,11 @@ const beginTimeout = 10 * time.Second
 func (p *poll) take(r *request, who *hub.Identity) {
 	p.wait, p.limit = r.wait, int32(r.limit)
 	p.strict, p.tagged, p.preferred = r.strict, r.tagged, r.prefers
+	name := session{strings.Clone(who.User), strings.Clone(r.sid)}
 	if r.sid != "" {
-		p.named = &session{who.User, r.sid}
+		p.named = &name
 	}
-	if p.retry = p.h.pace.take(session{who.User, r.sid}, p.h.now()); p.retry > 0 {
+	if p.retry = p.h.pace.take(name, p.h.now()); p.retry > 0 {
 		p.h.stats.paced.Add(1)
 		p.wait = 0
 	}
@@ -83,16 +95,16 @@ func (p *poll) take(r *request, who *hub.Identity) {
 
 // subscribe begins the subscriptions. The first is a channel by chance: one with
 // much traffic must not always be the one that fills the answer.
-func (p *poll) subscribe(r *request) {
+func (p *poll) subscribe(r *request, places []hub.Position) {
 	n := len(r.channels)
 	p.subs = make([]*hub.Subscription, n)
-	p.opening = &opening{channels: r.channels, after: r.after, first: r.cursor == "", left: n, inside: true}
+	p.opening = &opening{request: *r, places: places, left: n, inside: true}
 	first := rand.N(n)
 	for k := range n {
 		i := (first + k) % n
-		o := hub.SubscribeOptions{Last: r.last[i]}
-		if r.after != nil {
-			o.After = r.after[i]
+		o := hub.SubscribeOptions{After: p.opening.after(i)}
+		if r.last != nil {
+			o.Last = r.last[i]
 		}
 		p.client.Subscribe(r.channels[i], o, func(s *hub.Subscription, begun hub.Subscribed, err error) {
 			p.begun(i, s, &begun, err)
@@ -122,10 +134,11 @@ func (p *poll) begun(i int, s *hub.Subscription, begun *hub.Subscribed, err erro
 		return
 	}
 	p.subs[i] = s
-	if o.after != nil && o.after[i] != nil && begun.Missing != 0 {
-		p.lost(o.channels[i], hub.Gap{From: *o.after[i], To: begun.Position, Missing: begun.Missing})
+	o.channels[i] = s.Channel() // which is no part of the request, that is too large to be kept
+	if after := o.after(i); after != nil && begun.Missing != 0 {
+		p.lost(o.channels[i], hub.Gap{From: *after, To: begun.Position, Missing: begun.Missing})
 	}
-	if o.first {
+	if o.cursor == "" {
 		n := p.something()
 		n.subscribed = append(n.subscribed, subscribedJSON{
 			Channel:  o.channels[i],
@@ -324,6 +337,6 @@ func (p *poll) fail(err error) { p.failIn("", err) }
 // failIn answers with an error that is about one channel.
 func (p *poll) failIn(channel string, err error) {
 	if !p.end() {
-		p.h.refuse(p.x, p.scope, channel, hub.AsError(err))
+		p.h.refuse(p.x, p.origin, channel, hub.AsError(err))
 	}
 }

@@ -18,7 +18,7 @@ type request struct {
 	cursor   string          // "" for none
 	tagged   bool            // the cursor came as If-None-Match: 304 if nothing is new
 	after    []*hub.Position // without a cursor: of the channels, nil from now on; nil if there is none
-	last     []int           // how many messages of the history of each channel, where nothing says where to go on
+	last     []int           // how many messages of the history of each channel, where nothing says where to go on; nil for none
 	limit    int
 	wait     time.Duration // whole seconds
 	prefers  bool          // the client has a Prefer for the wait
@@ -31,49 +31,46 @@ const maxSID = 64
 
 // parse reads a request, of which everything is checked that the hub does not
 // check.
-func (h *Handler) parse(scope *asgi.Scope) (*request, error) {
-	query, err := url.ParseQuery(scope.QueryString)
-	if err != nil {
-		return nil, follow.BadRequest("the query is malformed")
+func (h *Handler) parse(scope *asgi.Scope) (r request, err error) {
+	q, ok := split(scope.QueryString)
+	if !ok {
+		return r, follow.BadRequest("the query is malformed")
 	}
-	r := &request{
-		cursor: query.Get("cursor"),
+	r = request{
+		cursor: q.cursor.value,
 		limit:  h.config.MaxMessages,
 		wait:   h.config.Wait,
-		sid:    query.Get("sid"),
+		sid:    q.sid.value,
 	}
-	most := h.config.Hub.Config().MaxSubscriptions
-	r.channels, err = follow.Channels(query["ch"], hub.ValidChannel, most,
-		&hub.Error{Code: hub.TooMany, Text: "a poll has at most " + strconv.Itoa(most) + " channels"})
+	r.channels, err = follow.Channels(q.channels, hub.ValidChannel, h.most, h.tooMany)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
 	r.parseMatch(scope)
-	if query.Has("after") {
-		if r.after, err = follow.After(query.Get("after"), len(r.channels)); err != nil {
-			return nil, err
+	if q.after.given {
+		if r.after, err = follow.After(q.after.value, len(r.channels)); err != nil {
+			return r, err
 		}
 	}
-	r.last = make([]int, len(r.channels))
-	if query.Has("last") {
-		if r.last, err = follow.Last(query.Get("last"), len(r.channels), number); err != nil {
-			return nil, err
+	if q.last.given {
+		if r.last, err = follow.Last(q.last.value, len(r.channels), number); err != nil {
+			return r, err
 		}
 	}
-	if query.Has("limit") {
-		n, ok := number(query.Get("limit"))
+	if q.limit.given {
+		n, ok := number(q.limit.value)
 		if !ok || n == 0 {
-			return nil, follow.BadRequest("limit is no number of messages")
+			return r, follow.BadRequest("limit is no number of messages")
 		}
 		r.limit = min(n, r.limit)
 	}
 	if prefs := prefer.Of(scope); prefs.HasWait {
 		r.wait, r.prefers = prefs.Wait, true
 	}
-	if query.Has("wait") { // the address beats the preference
-		wait, ok := prefer.Seconds(query.Get("wait"))
+	if q.wait.given { // the address beats the preference
+		wait, ok := prefer.Seconds(q.wait.value)
 		if !ok {
-			return nil, follow.BadRequest("wait is no number of seconds")
+			return r, follow.BadRequest("wait is no number of seconds")
 		}
 		r.wait = wait
 	}
@@ -82,16 +79,75 @@ func (h *Handler) parse(scope *asgi.Scope) (*request, error) {
 		r.wait = 0
 	}
 	if len(r.sid) > maxSID {
-		return nil, follow.BadRequest("sid has more than " + strconv.Itoa(maxSID) + " bytes")
+		return r, follow.BadRequest("sid has more than " + strconv.Itoa(maxSID) + " bytes")
 	}
-	switch query.Get("strict") {
+	switch q.strict.value {
 	case "", "0":
 	case "1":
 		r.strict = true
 	default:
-		return nil, follow.BadRequest("strict is 0 or 1")
+		return r, follow.BadRequest("strict is 0 or 1")
 	}
 	return r, nil
+}
+
+// query are the parameters of a request that mean something. Of those with one name
+// the first counts, but for the channels.
+type query struct {
+	channels                                      []string
+	cursor, after, last, limit, wait, sid, strict parameter
+}
+
+type parameter struct {
+	value string
+	given bool
+}
+
+// split takes a query apart, as url.ParseQuery does: without a map, as there is a
+// query with every message that a poll gets. It reports whether it is well-formed.
+func split(s string) (q query, ok bool) {
+	for s != "" {
+		var pair string
+		pair, s, _ = strings.Cut(s, "&")
+		if pair == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(name)
+		if err != nil || strings.Contains(pair, ";") {
+			return q, false
+		}
+		if value, err = url.QueryUnescape(value); err != nil {
+			return q, false
+		}
+		if name == "ch" {
+			q.channels = append(q.channels, value)
+		} else if p := q.named(name); p != nil && !p.given {
+			*p = parameter{value, true}
+		}
+	}
+	return q, true
+}
+
+// named returns the parameter with a name, or nil.
+func (q *query) named(name string) *parameter {
+	switch name {
+	case "cursor":
+		return &q.cursor
+	case "after":
+		return &q.after
+	case "last":
+		return &q.last
+	case "limit":
+		return &q.limit
+	case "wait":
+		return &q.wait
+	case "sid":
+		return &q.sid
+	case "strict":
+		return &q.strict
+	}
+	return nil
 }
 
 // number parses a number of messages; one that is too large is as good as many.
