@@ -60,12 +60,21 @@ func New(secret []byte, previous ...[]byte) (*Signer, error) {
 // Sign returns the token of a cursor. It panics if there is not one place for each
 // channel.
 func (s *Signer) Sign(c Cursor) string {
+	var room [roomBytes]byte
+	return string(s.AppendToken(room[:0], &c))
+}
+
+// roomBytes is enough for the token of a few channels.
+const roomBytes = 256
+
+// AppendToken appends the token of a cursor, as Sign returns it.
+func (s *Signer) AppendToken(dst []byte, c *Cursor) []byte {
 	if len(c.Channels) != len(c.Places) {
 		panic("cursor: there is not one place for each channel")
 	}
 	order := sorted(c.Channels)
-	p := make([]byte, 0, 5+binary.MaxVarintLen16+len(c.User)+len(order)*20+codeBytes)
-	p = append(p, version)
+	var room [roomBytes]byte
+	p := append(room[:0], version)
 	p = binary.BigEndian.AppendUint32(p, seconds(c.Expires))
 	p = appendString(p, c.User)
 	for _, i := range order {
@@ -73,7 +82,7 @@ func (s *Signer) Sign(c Cursor) string {
 		p = binary.AppendUvarint(p, c.Places[i].Offset)
 	}
 	p = s.keys[0].appendCode(p, p, c.Channels, order)
-	return encoding.EncodeToString(p)
+	return encoding.AppendEncode(dst, p)
 }
 
 // Open returns what a token stands for, with the channels in the order in which
@@ -96,7 +105,8 @@ func (s *Signer) Bearer(token string, channels []string, now time.Time) (Cursor,
 	if len(token) > maxTokenBytes {
 		return Cursor{}, errBad
 	}
-	p, err := encoding.DecodeString(token)
+	var room [roomBytes]byte
+	p, err := encoding.AppendDecode(room[:0], []byte(token))
 	if err != nil || len(p) < codeBytes || encoding.EncodedLen(len(p)) != len(token) { // the decoder skips ends of lines
 		return Cursor{}, errBad
 	}
@@ -168,6 +178,9 @@ func parse(p []byte, channels []string, order []int) (c Cursor, err error) {
 // sorted returns the places of the channels in the order of their names, so that
 // what is asked for as "a,b" can be gone on with as "b,a".
 func sorted(channels []string) []int {
+	if len(channels) == 1 {
+		return first
+	}
 	order := make([]int, len(channels))
 	for i := range order {
 		order[i] = i
@@ -175,6 +188,9 @@ func sorted(channels []string) []int {
 	slices.SortFunc(order, func(i, j int) int { return cmp.Compare(channels[i], channels[j]) })
 	return order
 }
+
+// first is the order of one channel, not to be changed.
+var first = []int{0}
 
 // seconds is a time as a token has it: what has passed for long has passed, what
 // is beyond the year 2106 comes then.
@@ -225,8 +241,7 @@ func (k *key) appendCode(p, said []byte, channels []string, order []int) []byte 
 	st := k.spare.Get().(*state)
 	defer k.spare.Put(st)
 	st.Reset()
-	st.Write(said)
-	st.room = st.room[:0]
+	st.room = append(st.room[:0], said...) // and so what is said may be on the caller's stack
 	for _, i := range order {
 		st.room = appendString(st.room, channels[i])
 	}
