@@ -308,11 +308,13 @@ func (c *Client) Subscriptions() []*Subscription { return c.subs }
 func await[T any](c *Client, start func(settle func(T)), done func(T)) {
 	var a awaited[T]
 	start(func(value T) {
-		if a.settle(value) {
-			c.post(func() { done(value) })
+		if then := a.settle(value); then != nil {
+			c.post(func() { then(value) })
 		}
 	})
-	if value, ok := a.returned(); ok {
+	if value, here := a.returned(); here {
 		done(value)
+	} else {
+		a.late(done)
 	}
 }

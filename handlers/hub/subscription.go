@@ -101,7 +101,7 @@ func (s *Subscription) Client() *Client { return s.client }
 // later, and before anything of the subscription comes; not if the client is
 // closed meanwhile, or the subscription cancelled.
 func (c *Client) Subscribe(channel string, o SubscribeOptions, done func(*Subscription, Subscribed, error)) {
-	s, err := c.subscribe(channel, &o)
+	s, watched, err := c.subscribe(channel, &o)
 	if err != nil {
 		done(nil, Subscribed{}, err)
 		return
@@ -112,8 +112,19 @@ func (c *Client) Subscribe(channel string, o SubscribeOptions, done func(*Subscr
 			c.Close() // something panics, and the exchange ends
 		}
 	}()
-	await(c, func(settle func(error)) {
-		c.hub.topicsOf(channel).watch(c.hub.broker, s.local.topic, settle)
+	if watched {
+		s.begin(o, done)
+	} else {
+		s.watch(o, done)
+	}
+	whole = true
+}
+
+// watch begins the subscription as soon as the broker watches its channel.
+func (s *Subscription) watch(o SubscribeOptions, done func(*Subscription, Subscribed, error)) {
+	hub := s.client.hub
+	await(s.client, func(settle func(error)) {
+		hub.topicsOf(s.channel).watch(hub.broker, s.local.topic, settle)
 	}, func(err error) {
 		switch {
 		case s.over:
@@ -121,46 +132,47 @@ func (c *Client) Subscribe(channel string, o SubscribeOptions, done func(*Subscr
 			s.Cancel()
 			done(nil, Subscribed{}, asError(err))
 		default:
-			s.begin(&o, done)
+			s.begin(o, done)
 		}
 	})
-	whole = true
 }
 
 var errNoPresence = &Error{Code: NotFound, Text: "the channel does not keep who is there"}
 
-func (c *Client) subscribe(channel string, o *SubscribeOptions) (*Subscription, error) {
+// subscribe makes a subscription, and says whether the broker watches its channel
+// already.
+func (c *Client) subscribe(channel string, o *SubscribeOptions) (s *Subscription, watched bool, err error) {
 	_, wide := prefixOf(channel)
 	switch {
 	case c.closed:
-		return nil, errOver
+		return nil, false, errOver
 	case !wide && !ValidChannel(channel):
-		return nil, errBadChannel
+		return nil, false, errBadChannel
 	case c.find(channel) != nil:
-		return nil, &Error{Code: BadRequest, Text: "you have subscribed to this channel already"}
+		return nil, false, &Error{Code: BadRequest, Text: "you have subscribed to this channel already"}
 	case len(c.subs) >= c.hub.config.MaxSubscriptions:
-		return nil, &Error{Code: TooMany, Text: "you have as many subscriptions as you may"}
+		return nil, false, &Error{Code: TooMany, Text: "you have as many subscriptions as you may"}
 	}
 	if err := c.maySubscribe(channel, o.Presence); err != nil {
-		return nil, refusal(err)
+		return nil, false, refusal(err)
 	}
 	options := c.hub.Options(channel)
 	if (o.Presence || o.Member) && (wide || !options.Presence) {
-		return nil, errNoPresence
+		return nil, false, errNoPresence
 	}
-	l, err := c.hub.topicsOf(channel).add(channel, c.feed, options.MaxSubscribers)
+	l, watched, err := c.hub.topicsOf(channel).add(channel, c.feed, options.MaxSubscribers)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	s := &Subscription{client: c, local: l, channel: l.topic.name, filter: o.Filter, wide: wide, data: o.Data}
+	s = &Subscription{client: c, local: l, channel: l.topic.name, filter: o.Filter, wide: wide, data: o.Data}
 	l.attach(s)
 	c.subs = append(c.subs, s)
 	c.hub.stats.subscriptions.Add(1)
-	return s, nil
+	return s, watched, nil
 }
 
 // begin finds the place of a subscription that is watched from now on.
-func (s *Subscription) begin(o *SubscribeOptions, done func(*Subscription, Subscribed, error)) {
+func (s *Subscription) begin(o SubscribeOptions, done func(*Subscription, Subscribed, error)) {
 	if s.wide {
 		s.state = live
 		s.onTime()
@@ -176,10 +188,16 @@ func (s *Subscription) begin(o *SubscribeOptions, done func(*Subscription, Subsc
 	default:
 		limit = Limit{}
 	}
-	begun := func(a answer) { s.begun(o, a, done) }
-	if a, here := s.read(after, limit, begun); here {
-		begun(a)
+	asked := s.read(after, limit)
+	if a, here := asked.returned(); here {
+		s.begun(&o, a, done)
+	} else {
+		s.beginLate(asked, o, done)
 	}
+}
+
+func (s *Subscription) beginLate(asked *awaited[answer], o SubscribeOptions, done func(*Subscription, Subscribed, error)) {
+	asked.late(func(a answer) { s.begun(&o, a, done) })
 }
 
 // begun follows the first answer.
@@ -211,15 +229,14 @@ type answer struct {
 	err     error
 }
 
-// read asks the broker for what follows a place. An answer that is here at once is
-// returned. For another then is called, on the loop, unless the subscription is over
-// by then.
-func (s *Subscription) read(after Position, limit Limit, then func(answer)) (a answer, here bool) {
+// read asks the broker for what follows a place. What is called with a late answer
+// is called on the loop, and not if the subscription is over by then.
+func (s *Subscription) read(after Position, limit Limit) *awaited[answer] {
 	s.state = reading
-	var waiting awaited[answer]
+	asked := &awaited[answer]{}
 	s.client.hub.broker.Read(s.channel, after, limit, func(h History, err error) {
 		a := answer{h, asError(err)}
-		if waiting.settle(a) {
+		if then := asked.settle(a); then != nil {
 			s.client.post(func() {
 				if !s.over {
 					then(a)
@@ -227,7 +244,7 @@ func (s *Subscription) read(after Position, limit Limit, then func(answer)) (a a
 			})
 		}
 	})
-	return waiting.returned()
+	return asked
 }
 
 // catchUp reads what follows the place, until there is nothing left or the outlet
@@ -239,8 +256,13 @@ func (s *Subscription) catchUp() {
 		return
 	}
 	for range piecesPerTask {
-		a, here := s.read(s.place, s.want(), s.resume)
-		if !here || !s.replay(a) {
+		asked := s.read(s.place, s.want())
+		a, here := asked.returned()
+		if !here {
+			asked.late(s.resume)
+			return
+		}
+		if !s.replay(a) {
 			return
 		}
 	}

@@ -80,8 +80,9 @@ func (to *topic) tell(fn func(*local)) {
 }
 
 // add counts a subscriber on a feed, unless there are most already; zero is no
-// bound.
-func (t *topics) add(name string, f *feed, most int) (*local, error) {
+// bound. It reports whether the broker watches the topic, which it does from then
+// on as long as there are subscribers.
+func (t *topics) add(name string, f *feed, most int) (l *local, watched bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	to := t.named[name]
@@ -97,7 +98,7 @@ func (t *topics) add(name string, f *feed, most int) (*local, error) {
 		t.count.Add(1)
 	}
 	if most > 0 && to.subscribers >= most {
-		return nil, &Error{Code: TooMany, Text: "the channel has as many subscribers as it may"}
+		return nil, false, &Error{Code: TooMany, Text: "the channel has as many subscribers as it may"}
 	}
 	to.subscribers++
 	i := slices.IndexFunc(to.locals, func(l *local) bool { return l.feed == f })
@@ -106,7 +107,7 @@ func (t *topics) add(name string, f *feed, most int) (*local, error) {
 		to.locals = append(to.locals, &local{topic: to, feed: f})
 	}
 	to.locals[i].users++
-	return to.locals[i], nil
+	return to.locals[i], to.watched, nil
 }
 
 // remove takes a subscriber back.
