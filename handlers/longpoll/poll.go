@@ -22,9 +22,10 @@ type poll struct {
 	h       *Handler
 	x       asgi.Exchange
 	client  *hub.Client
-	opening *opening            // nil when all subscriptions have begun
-	subs    []*hub.Subscription // in the order in which the request names the channels
-	news    *news               // for the answer; nil: nothing has come
+	opening *opening             // nil when all subscriptions have begun
+	subs    []*hub.Subscription  // in the order in which the request names the channels
+	one     [1]*hub.Subscription // room for subs
+	news    *news                // for the answer; nil: nothing has come
 	timer   asgi.Timer
 	began   int64 // in nanoseconds since 1970
 
@@ -85,7 +86,7 @@ func (p *poll) take(r *request, who *hub.Identity) {
 	p.strict, p.tagged, p.preferred = r.strict, r.tagged, r.prefers
 	name := session{strings.Clone(who.User), strings.Clone(r.sid)}
 	if r.sid != "" {
-		p.named = &name
+		p.named = &session{name.user, name.sid}
 	}
 	if p.retry = p.h.pace.take(name, p.h.now()); p.retry > 0 {
 		p.h.stats.paced.Add(1)
@@ -97,7 +98,10 @@ func (p *poll) take(r *request, who *hub.Identity) {
 // much traffic must not always be the one that fills the answer.
 func (p *poll) subscribe(r *request, places []hub.Position) {
 	n := len(r.channels)
-	p.subs = make([]*hub.Subscription, n)
+	p.subs = p.one[:]
+	if n > 1 {
+		p.subs = make([]*hub.Subscription, n)
+	}
 	p.opening = &opening{request: *r, places: places, left: n, inside: true}
 	first := rand.N(n)
 	for k := range n {
