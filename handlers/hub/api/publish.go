@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"strconv"
 
 	"github.com/gale-server/gale/asgi"
@@ -67,10 +68,20 @@ func (s *Server) publish(c *call, body []byte) {
 	s.config.Hub.Publish([]hub.Publication{p}, func(r []hub.Result) { done(r[0]) })
 }
 
-func (s *Server) batch(c *call, body []byte) {
-	var request struct {
-		Publications []item `json:"publications"`
+// publications are a batch.
+type publications struct {
+	Publications []item `json:"publications"`
+}
+
+func (p *publications) values() (all []json.RawMessage) {
+	for i := range p.Publications {
+		all = append(all, p.Publications[i].Data)
 	}
+	return all
+}
+
+func (s *Server) batch(c *call, body []byte) {
+	var request publications
 	if err := decode(body, &request); err != nil {
 		c.fail(err)
 		return

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gale-server/gale/handlers/hub"
+	"github.com/gale-server/gale/handlers/internal/jsontext"
 )
 
 func bad(text string) error { return &hub.Error{Code: hub.BadRequest, Text: text} }
@@ -30,6 +31,9 @@ func decode(body []byte, request any) error {
 		if _, err := d.Token(); err != io.EOF {
 			return bad("there is more than one JSON value")
 		}
+		if halves := jsontext.Halves(body); halves > 0 && halves > halvesIn(request) {
+			return bad("half a surrogate pair is no text") // of which package json makes another character
+		}
 		return nil
 	}
 	var wrong *json.UnmarshalTypeError
@@ -45,6 +49,21 @@ func decode(body []byte, request any) error {
 	}
 }
 
+// anyJSON is a request in which some values may be any JSON, and are kept as they
+// are.
+type anyJSON interface{ values() []json.RawMessage }
+
+// halvesIn counts the halves of surrogate pairs in what a request may hold of any
+// JSON.
+func halvesIn(request any) (n int) {
+	if r, ok := request.(anyJSON); ok {
+		for _, value := range r.values() {
+			n += jsontext.Halves(value)
+		}
+	}
+	return n
+}
+
 // content is what is to be published, wherever.
 type content struct {
 	Data   json.RawMessage   `json:"data"`
@@ -54,6 +73,8 @@ type content struct {
 	TTL    int64             `json:"ttl"` // milliseconds
 	Tags   map[string]string `json:"tags"`
 }
+
+func (c *content) values() []json.RawMessage { return []json.RawMessage{c.Data} }
 
 // publication makes a publication of it.
 func (c *content) publication(channel string) (p hub.Publication, err error) {
@@ -73,7 +94,7 @@ func (c *content) publication(channel string) (p hub.Publication, err error) {
 	}
 	if c.Base64 != nil {
 		kinds++
-		if p.Data, err = base64.StdEncoding.DecodeString(*c.Base64); err != nil {
+		if p.Data, err = base64.StdEncoding.Strict().DecodeString(*c.Base64); err != nil {
 			return p, bad("the value of \"base64\" is not base64")
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gale-server/gale/handlers/hub"
+	"github.com/gale-server/gale/handlers/internal/jsontext"
 )
 
 // Bounds of what a command says; the hub has others.
@@ -304,7 +305,7 @@ func readString(v []byte) (string, *hub.Error) {
 	if bytes.IndexByte(inner, '\\') < 0 {
 		return string(inner), nil
 	}
-	if halfPair(inner) {
+	if jsontext.Halves(inner) > 0 {
 		return "", errSurrogate // a decoder makes something else of it
 	}
 	var s string
@@ -312,32 +313,6 @@ func readString(v []byte) (string, *hub.Error) {
 		return "", errString
 	}
 	return s, nil
-}
-
-// halfPair reports whether a string has an escape for a surrogate that is not part
-// of a pair (https://www.rfc-editor.org/rfc/rfc8259#section-8.2).
-func halfPair(s []byte) bool {
-	unit := func(i int) uint64 { // of the escape at i; 0 if there is none
-		if i+6 > len(s) || s[i] != '\\' || s[i+1] != 'u' {
-			return 0
-		}
-		u, _ := strconv.ParseUint(string(s[i+2:i+6]), 16, 16)
-		return u
-	}
-	for i := 0; i < len(s); i++ {
-		if s[i] != '\\' {
-			continue
-		}
-		switch u := unit(i); {
-		case u>>10 == 0xD800>>10 && unit(i+6)>>10 == 0xDC00>>10:
-			i += 11
-		case u>>11 == 0xD800>>11:
-			return true
-		default:
-			i++ // what is escaped; the digits of a unit are no escapes
-		}
-	}
-	return false
 }
 
 func readInt(v []byte, most int64) (int64, *hub.Error) {
