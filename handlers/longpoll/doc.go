@@ -22,6 +22,8 @@
 //	strict  1: what is lost is an error and not a part of the answer
 //	token   who the client is, if it cannot set the field Authorization
 //
+// Other parameters mean nothing, nor does a Prefer that is malformed.
+//
 // A client keeps asking with the cursor of the last answer it has got:
 //
 //	curl 'http://localhost:8080/hub/poll?ch=news&last=10&wait=0'
@@ -64,13 +66,14 @@
 // What is refused is answered with the status of the [hub.Error] and an object with
 // code, text, perhaps retry_ms, and channel if it is about one:
 //
-//	bad_request    400  a parameter makes no sense
+//	bad_request    400  a parameter makes no sense, or there are too many channels;
+//	               405  the method is not GET
 //	bad_channel    400  no name of a channel. There are no patterns here: they have no place to go on from
 //	bad_cursor     400  damaged, of other channels or of another server
 //	bad_token      401
 //	token_expired  401  the cursor is too old, and the request has no good token
 //	not_allowed    403
-//	too_many       503  channels, clients of one user, or parked polls, with Retry-After
+//	too_many       503  clients of one user, or parked polls, with Retry-After
 //	unavailable    503  the messages cannot be reached, with Retry-After
 //	draining       503  the server is about to stop
 //

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -21,8 +20,7 @@ import (
 type Handler struct {
 	config   Config
 	now      func() time.Time
-	most     int        // channels of a poll
-	tooMany  *hub.Error // more
+	most     int // channels of a poll
 	sessions sessions
 	pace     pace
 	stats    stats
@@ -36,13 +34,11 @@ func New(config Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	most := c.Hub.Config().MaxSubscriptions
 	return &Handler{
-		config:  c,
-		now:     c.Hub.Config().Now,
-		most:    most,
-		tooMany: &hub.Error{Code: hub.TooMany, Text: "a poll has at most " + strconv.Itoa(most) + " channels"},
-		pace:    newPace(c.PollRate, c.PollBurst),
+		config: c,
+		now:    c.Hub.Config().Now,
+		most:   c.Hub.Config().MaxSubscriptions,
+		pace:   newPace(c.PollRate, c.PollBurst),
 	}, nil
 }
 
@@ -58,7 +54,9 @@ func (h *Handler) Open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 	case http.MethodOptions:
 		_ = handlers.Respond(x, http.StatusNoContent, nil, h.preflight(scope)...)
 	default:
-		_ = handlers.Respond(x, http.StatusMethodNotAllowed, nil, asgi.Header{Name: "allow", Value: allowed})
+		body := refusal{Code: hub.BadRequest, Text: "a poll is asked for with GET"}
+		headers := h.cors([]asgi.Header{{Name: "allow", Value: allowed}, jsonType, noStore}, h.origin(scope))
+		_ = handlers.Respond(x, http.StatusMethodNotAllowed, encode(&body), headers...)
 	}
 	return nil
 }

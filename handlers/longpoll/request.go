@@ -42,7 +42,7 @@ func (h *Handler) parse(scope *asgi.Scope) (r request, err error) {
 		wait:   h.config.Wait,
 		sid:    q.sid.value,
 	}
-	r.channels, err = follow.Channels(q.channels, hub.ValidChannel, h.most, h.tooMany)
+	r.channels, err = follow.Channels(q.channels, hub.ValidChannel, h.most)
 	if err != nil {
 		return r, err
 	}
@@ -53,12 +53,12 @@ func (h *Handler) parse(scope *asgi.Scope) (r request, err error) {
 		}
 	}
 	if q.last.given {
-		if r.last, err = follow.Last(q.last.value, len(r.channels), number); err != nil {
+		if r.last, err = follow.Last(q.last.value, len(r.channels)); err != nil {
 			return r, err
 		}
 	}
 	if q.limit.given {
-		n, ok := number(q.limit.value)
+		n, ok := follow.Number(q.limit.value)
 		if !ok || n == 0 {
 			return r, follow.BadRequest("limit is no number of messages")
 		}
@@ -148,12 +148,6 @@ func (q *query) named(name string) *parameter {
 		return &q.strict
 	}
 	return nil
-}
-
-// number parses a number of messages; one that is too large is as good as many.
-func number(s string) (int, bool) {
-	d, ok := prefer.Seconds(s) // digits, whatever they count
-	return int(min(d/time.Second, 1<<20)), ok
 }
 
 // parseMatch takes If-None-Match

@@ -46,7 +46,7 @@ func TestBadRequests(t *testing.T) {
 		{"ch=%zz", nil, "400 bad_request"},
 		{"ch=a;b", nil, "400 bad_request"},
 		{"ch=a,b,a", nil, "400 bad_request"},
-		{"ch=a,b,c,d", nil, "503 too_many"},
+		{"ch=a,b,c,d", nil, "400 bad_request"},
 		{"ch=a&wait=", nil, "400 bad_request"},
 		{"ch=a&wait=-1", nil, "400 bad_request"},
 		{"ch=a&wait=1.5", nil, "400 bad_request"},

@@ -52,7 +52,8 @@
 //	               or one for each in the order of ch
 //	token          if there is no field "Authorization: Bearer"
 //
-// The first of the four that say where to begin counts; without them it is now.
+// The first of the four that say where to begin counts; without them it is now. Other
+// parameters mean nothing.
 //
 // The events:
 //
@@ -71,7 +72,8 @@
 //
 // A request that can never be served is answered with a status and
 // {"code","text"}, and "channel" if it is about one that is not granted: 400, 401, 403,
-// see hub.Error; browsers do not ask again. One that may be served soon, when there is
+// see hub.Error, and 405 for another method than GET; browsers do not ask again. That
+// there are too many channels is a bad_request. One that may be served soon, when there is
 // too much to do, is a stream that ends at once with a longer retry.
 //
 // A stream lasts eight to ten minutes, and then has the client come back at once

@@ -2,7 +2,6 @@ package sse
 
 import (
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -18,9 +17,6 @@ type request struct {
 	last     []int           // how many messages of the history of each, where nothing says where to go on
 }
 
-// maxLast is more than a hub gives at once.
-const maxLast = 1 << 20
-
 // parse reads a request of somebody.
 func (h *Handler) parse(scope *asgi.Scope, user string, now time.Time) (*request, error) {
 	values, err := url.ParseQuery(scope.QueryString)
@@ -28,14 +24,13 @@ func (h *Handler) parse(scope *asgi.Scope, user string, now time.Time) (*request
 		return nil, follow.BadRequest("the query is malformed")
 	}
 	r := &request{}
-	most := h.config.Hub.Config().MaxSubscriptions
-	r.channels, err = follow.Channels(values["ch"], valid, most, follow.BadRequest("a stream has at most "+strconv.Itoa(most)+" channels"))
+	r.channels, err = follow.Channels(values["ch"], valid, h.config.Hub.Config().MaxSubscriptions)
 	if err != nil {
 		return nil, err
 	}
 	r.last = make([]int, len(r.channels))
 	if values.Has("last") {
-		if r.last, err = follow.Last(values.Get("last"), len(r.channels), number); err != nil {
+		if r.last, err = follow.Last(values.Get("last"), len(r.channels)); err != nil {
 			return nil, err
 		}
 	}
@@ -61,12 +56,6 @@ func (h *Handler) parse(scope *asgi.Scope, user string, now time.Time) (*request
 func valid(name string) bool {
 	prefix, wide := strings.CutSuffix(name, "*")
 	return hub.ValidChannel(prefix) || wide && prefix == ""
-}
-
-// number parses a number of messages.
-func number(s string) (int, bool) {
-	n, err := strconv.Atoi(s)
-	return n, err == nil && n >= 0 && n <= maxLast
 }
 
 // nowhere is a place in no epoch: who goes on from there has missed nobody knows

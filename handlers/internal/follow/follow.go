@@ -9,21 +9,22 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gale-server/gale/handlers/hub"
+	"github.com/gale-server/gale/handlers/internal/prefer"
 )
 
 // Channels returns the channels of the parameters ch, each a list with commas:
-// valid ones, each once, and no more than most, beyond which tooMany is the error.
-// Errors are a *hub.Error.
-func Channels(lists []string, valid func(name string) bool, most int, tooMany *hub.Error) (names []string, err error) {
+// valid ones, each once, and no more than most. Errors are a *hub.Error.
+func Channels(lists []string, valid func(name string) bool, most int) (names []string, err error) {
 	for _, list := range lists {
 		for name := range strings.SplitSeq(list, ",") {
 			switch {
 			case !valid(name):
 				return nil, &hub.Error{Code: hub.BadChannel, Text: "ch names something that is no channel"}
 			case len(names) == most:
-				return nil, tooMany
+				return nil, BadRequest("ch names more than " + strconv.Itoa(most) + " channels") // no use in trying again
 			case slices.Contains(names, name):
 				return nil, BadRequest("ch names a channel twice")
 			}
@@ -59,22 +60,30 @@ func After(list string, n int) ([]*hub.Position, error) {
 }
 
 // Last returns the numbers of messages of the parameter last, which has one for
-// each of n channels in the order of ch, or one for all. number parses one.
-// Errors are a *hub.Error.
-func Last(list string, n int, number func(string) (int, bool)) ([]int, error) {
+// each of n channels in the order of ch, or one for all. Errors are a *hub.Error.
+func Last(list string, n int) ([]int, error) {
 	parts := strings.Split(list, ",")
 	if len(parts) != 1 && len(parts) != n {
 		return nil, BadRequest("last has not one number for each channel")
 	}
 	numbers := make([]int, n)
 	for i := range numbers {
-		m, ok := number(parts[min(i, len(parts)-1)])
+		m, ok := Number(parts[min(i, len(parts)-1)])
 		if !ok {
 			return nil, BadRequest("last is no number of messages")
 		}
 		numbers[i] = m
 	}
 	return numbers, nil
+}
+
+// maxNumber is more than a hub gives at once: what is above is as good.
+const maxNumber = 1 << 20
+
+// Number parses a number of messages.
+func Number(s string) (int, bool) {
+	d, ok := prefer.Seconds(s) // digits, whatever they count
+	return int(min(d/time.Second, maxNumber)), ok
 }
 
 // BadRequest is the error of a request that makes no sense.
