@@ -80,28 +80,36 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
-// BenchmarkChannels publishes where there are many channels besides.
+// BenchmarkChannels publishes where there are as many channels besides, each with a
+// message in its history. It fails if they make a publication take more memory.
 func BenchmarkChannels(b *testing.B) {
-	for _, channels := range []int{0, 1_000_000} {
+	first := -1.0
+	for _, channels := range []int{1, 1_000_000} {
 		b.Run(fmt.Sprintf("channels=%d", channels), func(b *testing.B) {
-			h := newHub(b, hub.Config{})
+			h := newHub(b, hub.Config{Channels: map[string]hub.Options{"a": {HistoryMessages: 16}}})
 			before := heap()
 			for i := range channels {
-				h.Publish([]hub.Publication{{Channel: fmt.Sprint("idle", i), Data: []byte("x")}}, nil)
+				publish(b, h, fmt.Sprint("idle", i), "x")
 			}
-			kept := heap() - before
+			kept := int64(heap()) - int64(before)
 			l := &hubtest.Loop{}
 			audience(b, h, l, "a", 1)
 			batch := []hub.Publication{{Channel: "a", Data: []byte("x")}}
-			for b.Loop() {
+			round := func() {
 				h.Publish(batch, nil)
 				l.Run()
 			}
-			if channels > 0 {
-				b.ReportMetric(float64(kept)/float64(channels), "B/channel")
+			for b.Loop() {
+				round()
 			}
-			if channels > 0 && h.Stats().Channels != channels+1 {
-				b.Errorf("%d channels", h.Stats().Channels)
+			b.ReportMetric(float64(kept)/float64(channels), "B/channel")
+			if n := h.Stats().Channels; n != channels+1 {
+				b.Errorf("%d channels", n)
+			}
+			if allocs := testing.AllocsPerRun(100, round); first < 0 {
+				first = allocs
+			} else if allocs > first {
+				b.Errorf("%v allocations, and %v with one channel", allocs, first)
 			}
 		})
 	}
