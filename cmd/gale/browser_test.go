@@ -25,8 +25,8 @@ import (
 	"github.com/gale-server/gale/asgi/server"
 )
 
-// TestBrowser has two pages of the demo talk in Chromium, cuts one off and
-// restarts the server; .ci/browser/chat.mjs says what must be seen.
+// TestBrowser has two pages of the demo talk in Chromium over each transport, pulls
+// plugs, cuts one off and restarts the server; .ci/browser/chat.mjs says what must be seen.
 func TestBrowser(t *testing.T) {
 	run := browserScript(t)
 	demo := func(addr string) *process {
@@ -53,17 +53,6 @@ func TestBrowserTokens(t *testing.T) {
 	run := browserScript(t)
 	p := serve(t, "demo", "--addr", "127.0.0.1:0", "--drain-timeout", "2s")
 	run(t, "tokens.mjs", p.url, func(line string) string {
-		t.Errorf("the script said %q", line)
-		return ""
-	})
-}
-
-// TestBrowserLive has two pages talk over each transport of the hub, one of which
-// has its plug pulled; .ci/browser/live.mjs says what must be seen.
-func TestBrowserLive(t *testing.T) {
-	run := browserScript(t)
-	p := serve(t, "demo", "--addr", "127.0.0.1:0", "--drain-timeout", "2s")
-	run(t, "live.mjs", p.url, func(line string) string {
 		t.Errorf("the script said %q", line)
 		return ""
 	})

@@ -15,7 +15,6 @@ import (
 	"github.com/gale-server/gale/asgi/server"
 	"github.com/gale-server/gale/asgi/websocket"
 	"github.com/gale-server/gale/handlers"
-	"github.com/gale-server/gale/handlers/chat"
 )
 
 //go:embed page
@@ -30,9 +29,9 @@ var pageHeaders = []asgi.Header{
 	{Name: "referrer-policy", Value: "no-referrer"},
 }
 
-// maxChatMessage bounds a message before the chat sees it: above its own bound,
-// so that a client is told, and far below what would cost memory.
-const maxChatMessage = 64 << 10
+// maxDemoMessage bounds a message before the hub sees it: above its own bound, so
+// that a client is told, and far below what would cost memory.
+const maxDemoMessage = 64 << 10
 
 func demoCommand() *cli.Command {
 	f := newServeFlags("127.0.0.1:8080", "on")
@@ -45,10 +44,11 @@ func demoCommand() *cli.Command {
 	return subcommand(&cli.Command{
 		Name:  "demo",
 		Usage: "serve a chat, streams and image jobs to try in a browser",
-		Description: "Serves a chat with several rooms, a page that makes pictures smaller, and one to\n" +
-			"which text is streamed. Open the page in two windows, or on two devices (with\n" +
-			"--addr :8080), and let them talk; or saturate the machine with pictures and see\n" +
-			"what the chat feels of it. Stop with Ctrl-C.",
+		Description: "Serves a chat with several rooms over WebSocket, server-sent events and\n" +
+			"long-polling, a page that makes pictures smaller, and one to which text is\n" +
+			"streamed. Open the page in two windows, or on two devices (with --addr :8080),\n" +
+			"let them talk, and pull the plug of one; or saturate the machine with pictures\n" +
+			"and see what the chat feels of it. Stop with Ctrl-C.",
 		Flags: append(f.flags(), where.flag()),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			logger, err := f.logger(c.Root().ErrWriter)
@@ -66,7 +66,7 @@ func demoCommand() *cli.Command {
 			config := server.Config{
 				Handler:   h,
 				Logger:    logger,
-				WebSocket: websocket.Config{MaxMessageBytes: maxChatMessage},
+				WebSocket: websocket.Config{MaxMessageBytes: maxDemoMessage},
 				// Whoever leaves while a job is waited for is to be noticed.
 				HalfClose: server.HalfCloseDisconnects,
 			}
@@ -86,35 +86,26 @@ func demoHandler(place string, logger *slog.Logger) (asgi.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	rooms, err := chat.New(chat.Config{
-		Rooms:        []string{"lobby", "gophers", "random"},
-		MessageRate:  20, // the page of images pings ten times a second
-		MessageBurst: 80,
-	})
-	if err != nil {
-		return nil, err
-	}
 	pictures, err := newPictures(place, logger)
 	if err != nil {
 		return nil, err
 	}
 	mux := new(handlers.Mux)
 	mux.HTTP("/*", static)
-	for _, name := range []string{"/images", "/stream", "/live"} {
+	for _, name := range []string{"/images", "/stream"} {
 		mux.HTTP(name, asgi.HandlerFunc(func(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 			scope = scope.Copy()
 			scope.Path = scope.RootPath + name + ".html"
 			return static.Open(scope, x)
 		}))
 	}
-	mux.WebSocket("/chat", rooms)
 	newStream().mount(mux)
-	room, err := newLive(logger)
+	chat, err := newDemoHub(logger)
 	if err != nil {
 		return nil, err
 	}
-	pictures.also = room.hub.Close
-	if err := room.mount(mux); err != nil {
+	pictures.also = chat.hub.Close
+	if err := chat.mount(mux); err != nil {
 		return nil, err
 	}
 	pictures.mount(mux)
@@ -125,8 +116,8 @@ func demoHandler(place string, logger *slog.Logger) (asgi.Handler, error) {
 func printWelcome(w io.Writer, addr net.Addr) {
 	here, elsewhere := urls(addr)
 	fmt.Fprintf(w, "\n  The gale chat is running.\n\n    Open  %s  in two browser windows.\n", here)
-	fmt.Fprintf(w, "    Image jobs, and what the chat feels of them, are at /images.\n")
-	fmt.Fprintf(w, "    Text that is streamed word by word is at /stream, and a room over\n    WebSocket, server-sent events or long-polling at /live.\n")
+	fmt.Fprintf(w, "    Pull the plug of one: what it has missed comes when it is back, over WebSocket,\n    server-sent events or long-polling.\n")
+	fmt.Fprintf(w, "    Image jobs, and what the chat feels of them, are at /images; text that is\n    streamed word by word is at /stream.\n")
 	if elsewhere != "" {
 		fmt.Fprintf(w, "    On other devices of your network:  %s\n", elsewhere)
 	}

@@ -84,20 +84,18 @@ func testDemoChats(t *testing.T, engine string) {
 		}
 	}
 	for _, name := range []string{"Ada", "Bob"} {
-		conn := p.dial("/chat")
-		for _, message := range []string{
-			`{"type":"hello","session":"0123456789abcdef` + name + `","name":"` + name + `"}`,
-			`{"type":"join","room":"lobby"}`,
-		} {
-			if err := conn.WriteMessage(websocket.TextMessage, []byte(message)); err != nil {
-				t.Fatal(err)
-			}
+		conn := p.dial("/hub/ws")
+		hello := `[{"id":1,"connect":{"token":"id-of-` + name + `.` + name + `%20L."}},` +
+			`{"id":2,"subscribe":{"channel":"room:lobby","presence":true,"member":true}}]`
+		if err := conn.WriteMessage(websocket.TextMessage, []byte(hello)); err != nil {
+			t.Fatal(err)
 		}
-		expect(conn, `"type":"joined"`)
+		expect(conn, `"subscribed"`)
 		conns = append(conns, conn)
 	}
+	expect(conns[0], `"joined":{"channel":"room:lobby","client":"`)
 	for i, from := range conns {
-		say := `{"type":"say","room":"lobby","id":"1","text":"hello from ` + string(rune('0'+i)) + `"}`
+		say := `{"id":3,"publish":{"channel":"room:lobby","data":{"text":"hello from ` + string(rune('0'+i)) + `"}}}`
 		if err := from.WriteMessage(websocket.TextMessage, []byte(say)); err != nil {
 			t.Fatal(err)
 		}
@@ -107,9 +105,6 @@ func testDemoChats(t *testing.T, engine string) {
 	}
 
 	p.signal(syscall.SIGTERM)
-	for _, conn := range conns {
-		expect(conn, `"type":"drain"`)
-	}
 	for _, conn := range conns {
 		for {
 			if _, _, err := conn.ReadMessage(); err != nil {
@@ -125,6 +120,31 @@ func testDemoChats(t *testing.T, engine string) {
 	}
 }
 
+func TestVisitor(t *testing.T) {
+	for token, user := range map[string]string{
+		"1.Ada":                                  "1.Ada",
+		"1.Ada%20L.":                             "1.Ada L.",
+		"1.%C3%89mile%20%F0%9F%90%BF":            "1.\u00c9mile \U0001f43f",
+		"1." + strings.Repeat("x", maxNameRunes): "1." + strings.Repeat("x", maxNameRunes),
+		"":                                       "",
+		"Ada":                                    "",
+		".Ada":                                   "",
+		"1.":                                     "",
+		"1.%20":                                  "",
+		"1.Ada%20":                               "",
+		"1.%0A":                                  "",
+		"1.%FF":                                  "",
+		"1.%F":                                   "",
+		"1." + strings.Repeat("x", maxNameRunes+1):      "",
+		strings.Repeat("1", maxVisitorBytes+1) + ".Ada": "",
+	} {
+		who, err := visitor(nil, token)
+		if who.User != user || (err == nil) != (user != "") {
+			t.Errorf("%q is %q, %v; want %q", token, who.User, err, user)
+		}
+	}
+}
+
 func TestDemoRefusesWebSocketsElsewhere(t *testing.T) {
 	p := serve(t, "demo", "--addr", "127.0.0.1:0")
 	_, r, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(p.url, "http")+"/", nil)
@@ -132,7 +152,7 @@ func TestDemoRefusesWebSocketsElsewhere(t *testing.T) {
 		t.Errorf("a WebSocket on /: %v, %v", r, err)
 	}
 	header := http.Header{"Origin": {"http://elsewhere.example"}}
-	_, r, err = websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(p.url, "http")+"/chat", header)
+	_, r, err = websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(p.url, "http")+"/hub/ws", header)
 	if err == nil || r == nil || r.StatusCode != 403 {
 		t.Errorf("a foreign page: %v, %v", r, err)
 	}
@@ -141,7 +161,7 @@ func TestDemoRefusesWebSocketsElsewhere(t *testing.T) {
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		p := serve(t, "demo", "--addr", "127.0.0.1:0")
-		p.dial("/chat") // nobody reads: draining would take its time
+		p.dial("/hub/ws") // nobody reads: draining would take its time
 		p.signal(s)
 		p.waitLog(regexp.MustCompile("stopping"))
 		p.signal(s)
@@ -178,7 +198,7 @@ var (
 )
 
 // pagesByPath are what links between the pages say.
-var pagesByPath = map[string]string{"./": "index.html", "images": "images.html", "stream": "stream.html", "live": "live.html"}
+var pagesByPath = map[string]string{"./": "index.html", "images": "images.html", "stream": "stream.html"}
 
 // The pages need nothing but their own files, and have none too many.
 func TestPageIsWhole(t *testing.T) {

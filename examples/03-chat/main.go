@@ -2,8 +2,8 @@
 // all of them see. Connections live on different loops, so a message travels by
 // Post, the one door into another loop: it is formed once and every member's
 // loop sends the same bytes. A member that does not keep up is closed; nothing
-// piles up for it. The whole of it, with rooms, names and history, is
-// handlers/chat; "gale demo" shows it.
+// piles up for it. A chat with rooms, names and history needs none of this: it
+// runs on handlers/hub, as that of "gale demo" does.
 //
 //	go run ./examples/03-chat
 package main

@@ -1,22 +1,22 @@
 // Puts the page together: the connection, the chat, and what shows them.
 
-import { Chat } from "./chat.js";
-import { Connection } from "./connection.js";
+import { Chat, limits } from "./chat.js";
 import { Drawers } from "./drawers.js";
 import { Messages } from "./messages.js";
+import { Plug } from "./plug.js";
 import { paintAvatar, personItem, roomItem } from "./render.js";
 import { Status } from "./status.js";
-import { loadName, loadRooms, loadSession, newSession, saveName, saveRooms } from "./storage.js";
+import { asName, isRoom, loadId, loadName, loadRooms, saveName, saveRooms } from "./storage.js";
 
 const $ = (id) => document.getElementById(id);
-const roomName = /^[a-z0-9-]{1,32}$/;
-const directoryInterval = 20_000; // ms between looks at which rooms there are
+const permanent = ["lobby", "gophers", "random"]; // rooms everybody is in
 
-const connection = new Connection(new URL("chat", location.href.replace(/^http/, "ws").replace(/#.*/, "")));
-const chat = new Chat(connection, { session: loadSession(), name: loadName(), rooms: loadRooms(), newSession });
+const asked = location.hash.slice(1);
+const rooms = new Set([...permanent, ...(isRoom(asked) ? [asked] : []), ...loadRooms()]);
+const chat = new Chat({ id: loadId(), name: loadName(), rooms: [...rooms].slice(0, limits.rooms) });
 const messages = new Messages();
 const drawers = new Drawers();
-new Status(connection);
+const status = new Status(chat);
 
 let current = ""; // the room that is shown
 const drafts = new Map(); // room: text not sent yet
@@ -40,11 +40,9 @@ function select(name) {
 
 function showRooms() {
   const joined = [...chat.rooms.values()];
-  const outside = chat.directory.filter((info) => !chat.rooms.has(info.room));
   const items = joined.map((room) =>
     roomItem(room.name, { current: room.name === current, unread: room.unread, members: room.people.size }),
   );
-  items.push(...outside.map((info) => roomItem(info.room, { members: info.members, outside: true })));
   const focused = $("room-list").contains(document.activeElement) && document.activeElement.dataset.room;
   $("room-list").replaceChildren(...items);
   if (focused) $("room-list").querySelector(`[data-room="${CSS.escape(focused)}"]`)?.focus();
@@ -52,14 +50,13 @@ function showRooms() {
   document.title = (unread ? `(${unread}) ` : "") + `#${current} · gale chat`;
   $("side-unread").hidden = !joined.some((room) => room.unread && room.name !== current);
   $("room-title").textContent = current ? `#${current}` : "…";
-  // The rooms that are always there are not left: they come back by themselves.
-  $("leave").hidden = !current || chat.directory.some((info) => info.room === current && info.permanent);
+  $("leave").hidden = !current || permanent.includes(current);
 }
 
 $("leave").addEventListener("click", () => {
   drafts.delete(current);
   chat.leave(current);
-  saveRooms([...chat.wanted]);
+  keepRooms();
   $("text").focus();
 });
 
@@ -68,10 +65,16 @@ $("room-list").addEventListener("click", (event) => {
   if (name) enter(name);
 });
 
+const keepRooms = () => saveRooms([...chat.rooms.keys()].filter((name) => !permanent.includes(name)));
+
 function enter(name) {
   if (!chat.rooms.has(name)) {
+    if (chat.rooms.size >= limits.rooms) {
+      $("room-hint").textContent = `These are ${limits.rooms} rooms; leave one first.`;
+      return;
+    }
     chat.join(name);
-    saveRooms([...chat.wanted]);
+    keepRooms();
   }
   select(name);
   drawers.close();
@@ -82,19 +85,19 @@ $("room-form").addEventListener("submit", (event) => {
   event.preventDefault();
   const name = $("room-new").value.trim().toLowerCase().replace(/^#/, "").replace(/\s+/g, "-");
   if (!name) return;
-  if (!roomName.test(name)) {
+  if (!isRoom(name)) {
     $("room-hint").textContent = "A room's name has letters a–z, digits and hyphens.";
     return;
   }
   $("room-hint").textContent = "";
-  $("room-new").value = "";
   enter(name);
+  if (current === name) $("room-new").value = "";
 });
 $("room-new").addEventListener("input", () => ($("room-hint").textContent = ""));
 
 addEventListener("hashchange", () => {
   const name = location.hash.slice(1);
-  if (roomName.test(name) && name !== current) enter(name);
+  if (isRoom(name) && name !== current) enter(name);
 });
 
 // Alt with an arrow goes to the next room.
@@ -112,23 +115,22 @@ function showPeople() {
   const room = chat.rooms.get(current);
   const people = [...(room?.people ?? [])].sort(
     ([a, x], [b, y]) => (b === chat.you) - (a === chat.you) || x.localeCompare(y),
-  );
+  ); // none, if the transport does not tell
   $("people-list").replaceChildren(...people.map(([id, name]) => personItem(id, name, id === chat.you)));
   const count = people.length;
-  $("here-count").textContent = count === 0 ? "nobody here yet" : count === 1 ? "only you here" : `${count} people here`;
+  $("here-count").textContent = count === 0 ? "who is here" : count === 1 ? "only you here" : `${count} people here`;
 }
 
 // Your name.
 
 function showName() {
-  if (document.activeElement !== $("name")) $("name").value = chat.shownName;
-  $("name").maxLength = chat.limits.name_runes;
-  paintAvatar($("my-avatar"), chat.you, chat.shownName);
+  if (document.activeElement !== $("name")) $("name").value = chat.name;
+  paintAvatar($("my-avatar"), chat.you, chat.name);
 }
 
 function saveNewName() {
-  const name = $("name").value.trim().replace(/\s+/g, " ");
-  if (name && name !== chat.shownName && name !== chat.name) {
+  const name = asName($("name").value);
+  if (name && name !== chat.name) {
     saveName(name);
     chat.rename(name);
   }
@@ -150,7 +152,7 @@ const unsent = () => chat.pending.filter((message) => message.room === current);
 
 function showDraft() {
   const text = $("text").value;
-  const left = chat.limits.text_runes - [...text.trim()].length;
+  const left = limits.text - [...text.trim()].length;
   $("send").disabled = text.trim() === "" || left < 0;
   $("counter").textContent = left < 200 ? `${left} left` : "";
   $("counter").classList.toggle("over", left < 0);
@@ -206,8 +208,7 @@ chat.addEventListener("trimmed", ({ detail: name }) => {
 });
 
 chat.addEventListener("refused", ({ detail: error }) => {
-  const where = error.code === "bad_name" ? "name-hint" : error.room ? "room-hint" : "hint";
-  $(where).textContent = error.text;
+  $("hint").textContent = error.message;
 });
 
 // Changes come in bursts; they are shown once per frame.
@@ -229,14 +230,7 @@ function showChanges() {
   }
 }
 
-function firstRoom() {
-  const asked = location.hash.slice(1);
-  if (current === "" && roomName.test(asked) && chat.you) {
-    if (!chat.rooms.has(asked)) chat.join(asked);
-    return asked;
-  }
-  return chat.rooms.has("lobby") ? "lobby" : chat.rooms.keys().next().value;
-}
+const firstRoom = () => (current === "" && chat.rooms.has(asked) ? asked : permanent[0]);
 
 document.addEventListener("visibilitychange", () => {
   const room = chat.rooms.get(current);
@@ -246,10 +240,7 @@ document.addEventListener("visibilitychange", () => {
   }
 });
 
-setInterval(() => {
-  if (document.visibilityState === "visible" && connection.state === "online") chat.askRooms();
-}, directoryInterval);
-
 showName();
 showDraft();
-connection.open();
+keepRooms();
+new Plug(chat, status, () => current);

@@ -12,6 +12,7 @@ export class Drawers {
       $(`${name}-open`).addEventListener("click", () => this.#show($(name), $(`${name}-open`)));
       $(`${name}-close`).addEventListener("click", () => this.close());
     }
+    $("link-open").addEventListener("click", () => this.#showLink());
     $("shade").addEventListener("click", () => this.close());
     addEventListener("keydown", (event) => event.key === "Escape" && this.close());
     for (const width of ["759px", "1099px"]) {
@@ -27,6 +28,12 @@ export class Drawers {
     $("shade").hidden = false;
     $("chat").inert = true;
     panel.querySelector("button")?.focus();
+  }
+
+  // The connection is at the right, too, and wide pages show it all the time.
+  #showLink() {
+    if (matchMedia("(max-width: 1099px)").matches) this.#show($("people"), $("link-open"));
+    $("ways").querySelector(":checked").focus();
   }
 
   close() {

@@ -1,7 +1,7 @@
 // The jobs of this page as data: what waits to be sent, what the server has, and
 // how it goes. It knows the protocol of handlers/jobs and nothing of the page.
 
-import { randomToken } from "./chat.js";
+import { randomToken } from "./random.js";
 
 const sendsAtOnce = 2; // of each lane: a browser has six connections to a server
 const unreachableWait = 2; // s, until a server that does not answer is tried again

@@ -42,15 +42,16 @@ export const dayName = (time) => (dayOf(time) === dayOf(Date.now()) ? "Today" : 
 // One message. first: it begins a group of its author.
 export function messageItem(message, { mine, first, pending = "", why = "" }) {
   const at = new Date(message.time);
-  const classes = ["message", mine && "mine", first && "first", pending && "pending", pending === "failed" && "failed"];
+  const classes = ["message", mine && "mine", first && "first", pending && "pending", pending === "failed" && "failed", message.how === "missed" && "missed"];
   const item = element(
     "li",
     {
       class: classes.filter(Boolean).join(" "),
       "data-testid": "message",
-      "data-id": message.id,
+      "data-id": message.id ?? message.key,
       "data-seq": message.seq,
       "data-state": pending || "sent",
+      "data-how": message.how,
     },
     avatar(message.from, message.name),
     element(
@@ -70,7 +71,7 @@ export function messageItem(message, { mine, first, pending = "", why = "" }) {
 }
 
 export function lineItem(text, kind = "") {
-  return element("li", { class: `system ${kind}`, "data-testid": "line" }, text);
+  return element("li", { class: `system ${kind}`, "data-testid": kind === "gap" ? "gap" : "line" }, text);
 }
 
 export function personItem(id, name, you) {
@@ -84,13 +85,13 @@ export function personItem(id, name, you) {
   return item;
 }
 
-export function roomItem(room, { current, unread, members, outside }) {
-  const label = [room, unread && `${unread} unread`, outside && `not joined, ${members} inside`].filter(Boolean);
+export function roomItem(room, { current, unread, members }) {
+  const label = [room, unread && `${unread} unread`].filter(Boolean);
   const button = element(
     "button",
     {
       type: "button",
-      class: ["room", unread && "unread", outside && "outside"].filter(Boolean).join(" "),
+      class: unread ? "room unread" : "room",
       "data-room": room,
       "data-testid": `room-${room}`,
       "aria-current": current ? "true" : null,

@@ -1,6 +1,7 @@
 // What the browser remembers. Storage may be switched off: then it forgets.
 
-import { randomToken } from "./chat.js";
+import { limits } from "./chat.js";
+import { randomToken } from "./random.js";
 
 const memory = new Map();
 
@@ -25,8 +26,11 @@ const adjectives = ["Brisk", "Calm", "Bright", "Gentle", "Swift", "Merry", "Quie
 const animals = ["Otter", "Heron", "Lynx", "Puffin", "Gopher", "Marten", "Swallow", "Seal", "Fox", "Tern"];
 const oneOf = (list) => list[Math.floor(Math.random() * list.length)];
 
+// asName makes of a text what the server takes for a name, or "".
+export const asName = (text) => [...text.replace(/[\p{Cc}\p{Cs}\s]+/gu, " ").trim()].slice(0, limits.name).join("").trim();
+
 export function loadName() {
-  const known = read("localStorage", "name");
+  const known = asName(read("localStorage", "name") ?? "");
   if (known) return known;
   const name = `${oneOf(adjectives)} ${oneOf(animals)}`;
   saveName(name);
@@ -35,11 +39,13 @@ export function loadName() {
 
 export const saveName = (name) => write("localStorage", "name", name);
 
+export const isRoom = (name) => typeof name === "string" && /^[a-z0-9-]{1,32}$/.test(name);
+
 // The rooms the user has added.
 export function loadRooms() {
   try {
     const rooms = JSON.parse(read("localStorage", "rooms") ?? "[]");
-    return Array.isArray(rooms) ? rooms.filter((room) => typeof room === "string") : [];
+    return Array.isArray(rooms) ? rooms.filter((room) => isRoom(room)) : [];
   } catch {
     return [];
   }
@@ -47,11 +53,9 @@ export function loadRooms() {
 
 export const saveRooms = (rooms) => write("localStorage", "rooms", JSON.stringify(rooms));
 
-// A session belongs to one tab and survives its reload.
-export const loadSession = () => read("sessionStorage", "session") ?? newSession();
-
-export function newSession() {
-  const session = randomToken(16);
-  write("sessionStorage", "session", session);
-  return session;
+// Who we are belongs to one tab and survives its reload.
+export function loadId() {
+  const known = read("sessionStorage", "id") ?? randomToken(8);
+  write("sessionStorage", "id", known);
+  return known;
 }
