@@ -1,6 +1,6 @@
 // Package handlers holds the parts an application is put together from: a
 // router, static files, constant and plain-text answers, and readers of request
-// bodies. Whole applications are in its subfolders (handlers/chat).
+// bodies. Whole applications are in its subfolders (handlers/hub, handlers/jobs).
 //
 // # What this package is not
 //
