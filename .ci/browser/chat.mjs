@@ -271,6 +271,12 @@ try {
   });
 
   await step("one is cut off, and comes back to what it missed", async () => {
+    // Who comes back over another transport is seen only when it has climbed again.
+    for (const visitor of [ada, bob]) {
+      await visitor.way("websocket");
+      await visitor.badge("WebSocket");
+    }
+    await bob.seesPeople("Ada", "Bob");
     bob.outage = true;
     await line.cut();
     await bob.page.waitForFunction(() =>

@@ -87,7 +87,7 @@ export class Chat extends EventTarget {
     const only = this.#transports.length ? { transports: this.#transports } : {};
     // What a token is, the server says: here it is but a name.
     const token = () => `${this.you}.${encodeURIComponent(this.name)}`;
-    const hub = (this.hub = new Hub("hub", { token, firstDelay: 500, maxDelay: 15_000, ...only }));
+    const hub = (this.hub = new Hub("hub", { token, firstDelay: 500, maxDelay: 15_000, climbDelay: 4_000, ...only }));
     hub.onstate = () => hub === this.hub && this.#state();
     for (const room of this.rooms.values()) this.#subscribe(room);
     for (const message of this.pending) if (message.state !== "failed") this.#publish(message);
