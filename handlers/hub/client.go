@@ -47,8 +47,9 @@ type Client struct {
 	who           Identity
 	out           Outlet
 	number        uint64
-	subs          []*Subscription // few: a list is found through as fast as a map
-	turn          int             // of subs, whose turn it is to go on
+	subs          []*Subscription  // few: a list is found through as fast as a map
+	one           [1]*Subscription // room for subs: polls and streams often have but one
+	turn          int              // of subs, whose turn it is to go on
 	rate          bucket
 	before, after *Client // the others of the loop
 	closed        bool

@@ -242,6 +242,7 @@ func (h *Hub) Connect(x asgi.Exchange, who Identity, out Outlet) (*Client, error
 	}
 	h.last++
 	c := &Client{hub: h, feed: f, exchange: x, who: who, out: out, number: h.last}
+	c.subs = c.one[:0]
 	f.size++
 	h.stats.clients.Add(1)
 	if who.User != "" {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -64,7 +65,8 @@ func (p *poll) answer(why reason) {
 		return
 	}
 	n := p.something()
-	token := p.cursor(n)
+	tag := p.tag(n)
+	token := tag[1 : len(tag)-1]
 	gaps := make([]gapJSON, len(n.gaps))
 	for i := range n.gaps {
 		gaps[i] = n.gaps[i].json()
@@ -72,7 +74,9 @@ func (p *poll) answer(why reason) {
 	stats := &p.h.stats
 	stats.gaps.Add(uint64(len(gaps)))
 	stats.messages.Add(uint64(len(n.messages)))
-	headers := []asgi.Header{jsonType, noStore, noBuffer, {Name: "etag", Value: `"` + token + `"`}}
+	r := responses.Get().(*response)
+	defer r.free()
+	headers := append(r.headers[:0], jsonType, noStore, noBuffer, asgi.Header{Name: "etag", Value: tag})
 	if p.preferred {
 		headers = append(headers, asgi.Header{Name: "preference-applied", Value: "wait=" + strconv.FormatInt(int64(p.wait/time.Second), 10)})
 	}
@@ -92,7 +96,28 @@ func (p *poll) answer(why reason) {
 		_ = handlers.Respond(p.x, http.StatusNotModified, nil, headers[1:]...)
 		return
 	}
-	_ = handlers.Respond(p.x, http.StatusOK, p.body(token, n, gaps, why), headers...)
+	r.body = p.appendBody(r.body[:0], token, n, gaps, why)
+	_ = handlers.Respond(p.x, http.StatusOK, r.body, headers...)
+}
+
+// response is room for an answer, which is used again: an engine keeps nothing of
+// what it is sent.
+type response struct {
+	headers [8]asgi.Header
+	body    []byte
+}
+
+var responses = sync.Pool{New: func() any { return new(response) }}
+
+// maxSpareBody is the size above which a body is not used again.
+const maxSpareBody = 16 << 10
+
+func (r *response) free() {
+	clear(r.headers[:])
+	if cap(r.body) > maxSpareBody {
+		r.body = nil
+	}
+	responses.Put(r)
 }
 
 // unready is the answer of a poll that ends before it has a place in each channel.
@@ -119,8 +144,8 @@ func (s *stats) of(why reason) *atomic.Uint64 {
 	}
 }
 
-// cursor signs the places where the next poll goes on.
-func (p *poll) cursor(n *news) string {
+// tag is the cursor of the places where the next poll goes on, in quotes.
+func (p *poll) tag(n *news) string {
 	who := p.client.Identity()
 	c := cursor.Cursor{
 		Channels: make([]string, len(p.subs)),
@@ -134,7 +159,10 @@ func (p *poll) cursor(n *news) string {
 	if p.strict && len(n.messages) > 0 {
 		n.postpone(&c)
 	}
-	return p.h.config.Cursors.Sign(c)
+	var room [256]byte
+	b := append(room[:0], '"')
+	b = p.h.config.Cursors.AppendToken(b, &c)
+	return string(append(b, '"'))
 }
 
 // postpone leaves the gaps of a strict poll to the next one, which gets nothing
@@ -147,8 +175,8 @@ func (n *news) postpone(c *cursor.Cursor) {
 	n.gaps = nil
 }
 
-func (p *poll) body(token string, n *news, gaps []gapJSON, why reason) []byte {
-	b := make([]byte, 0, 100+len(token)+n.bytes+len(n.messages)+200*(len(gaps)+len(n.subscribed)))
+func (p *poll) appendBody(b []byte, token string, n *news, gaps []gapJSON, why reason) []byte {
+	b = slices.Grow(b, 100+len(token)+n.bytes+len(n.messages)+200*(len(gaps)+len(n.subscribed)))
 	b = append(b, `{"cursor":"`...)
 	b = append(b, token...)
 	b = append(b, `","messages":[`...)

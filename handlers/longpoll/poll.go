@@ -46,6 +46,7 @@ type poll struct {
 // news is what has come for a poll.
 type news struct {
 	messages   []*hub.Message
+	one        [1]*hub.Message // room for messages
 	gaps       []gap
 	bytes      int              // of the messages as they are sent
 	subscribed []subscribedJSON // for a poll without a cursor: no news, but told with it
@@ -229,6 +230,7 @@ func (p *poll) Messages(_ *hub.Subscription, batch []*hub.Message) (taken int) {
 func (p *poll) something() *news {
 	if p.news == nil {
 		p.news = &news{}
+		p.news.messages = p.news.one[:0]
 	}
 	return p.news
 }
