@@ -44,7 +44,7 @@ func newHTTPConn(c *conn) *httpConn {
 	h := &httpConn{
 		c:      c,
 		client: address(c.sock.RemoteAddr()),
-		server: address(c.sock.LocalAddr()),
+		server: c.w.localAddress(c.sock.LocalAddr()),
 	}
 	h.m.Reset(&c.w.srv.cfg.HTTP)
 	h.expect(waitHead) // a first request is due at once

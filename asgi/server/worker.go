@@ -29,6 +29,9 @@ type worker struct {
 	spare   [][]asgi.Header       // for the headers of held responses
 	date    string                // of second
 	second  int64
+
+	local   eventloop.Addr // of the conn before
+	address asgi.Address   // the same
 }
 
 // Post implements asgi.Loop. A panic of fn costs nobody a connection: it is nobody's
@@ -52,6 +55,15 @@ func (w *worker) open(sock eventloop.Conn) eventloop.Protocol {
 		c.phase.drain(w.drain)
 	}
 	return c
+}
+
+// localAddress is address of the server's end of a conn, which is mostly that of
+// the conn before: they share its text.
+func (w *worker) localAddress(a eventloop.Addr) asgi.Address {
+	if a != w.local {
+		w.local, w.address = a, address(a)
+	}
+	return w.address
 }
 
 func (w *worker) remove(c *conn) {
