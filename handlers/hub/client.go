@@ -49,10 +49,10 @@ type Client struct {
 	number        uint64
 	subs          []*Subscription  // few: a list is found through as fast as a map
 	one           [1]*Subscription // room for subs: polls and streams often have but one
-	turn          int              // of subs, whose turn it is to go on
-	rate          bucket
-	before, after *Client // the others of the loop
 	closed        bool
+	turn          int32   // of subs, whose turn it is to go on
+	rate          *bucket // of publications; nil before the first
+	before, after *Client // the others of the loop
 }
 
 // ID is the client's name among those of all processes; it says nothing about it.
@@ -73,7 +73,7 @@ func (c *Client) Renew(who Identity) error {
 	}
 	c.who = who
 	for _, s := range slices.Clone(c.subs) {
-		if err := c.maySubscribe(s.channel, s.presence); err != nil {
+		if err := c.maySubscribe(s.Channel(), s.presence); err != nil {
 			s.revoke(refusal(err))
 		}
 	}
@@ -142,9 +142,9 @@ func (c *Client) Writable() {
 // stalled returns the next subscription that waits for Writable, or nil.
 func (c *Client) stalled() *Subscription {
 	for i := range c.subs {
-		at := (c.turn + i) % len(c.subs)
+		at := (int(c.turn) + i) % len(c.subs)
 		if s := c.subs[at]; s.state == stalled {
-			c.turn = at + 1
+			c.turn = int32(at + 1)
 			return s
 		}
 	}
@@ -207,6 +207,9 @@ func (c *Client) mayPublish(p *Publication) error {
 		return errOver
 	}
 	config := &c.hub.config
+	if c.rate == nil {
+		c.rate = &bucket{}
+	}
 	return c.hub.mayPublish(&c.who, p, func(now time.Time) (time.Duration, bool) {
 		return c.rate.take(now, config.PublishRate, config.PublishBurst)
 	})
@@ -283,7 +286,7 @@ func (c *Client) member() Member {
 // find returns the subscription to a channel, or nil.
 func (c *Client) find(channel string) *Subscription {
 	for _, s := range c.subs {
-		if s.channel == channel {
+		if s.Channel() == channel {
 			return s
 		}
 	}

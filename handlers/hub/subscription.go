@@ -45,12 +45,11 @@ type Subscribed struct {
 //
 // Loop-owned: call only from its event loop.
 type Subscription struct {
-	client  *Client
-	local   *local
-	index   int // in local.subs
-	channel string
-	filter  func(*Message) bool
-	data    any
+	client *Client
+	local  *local
+	index  int // in local.subs
+	filter func(*Message) bool
+	data   any
 
 	place   Position
 	seen    Position // of the newest message that was handed out while reading or stalled
@@ -84,7 +83,7 @@ const piecesPerTask = 8
 var somewhere = Position{Epoch: "?", Offset: 1<<64 - 1}
 
 // Channel is the channel's name, or the pattern.
-func (s *Subscription) Channel() string { return s.channel }
+func (s *Subscription) Channel() string { return s.local.topic.name }
 
 // Position is how far the subscription is: what comes before was taken, filtered
 // or told as a gap. It is zero for a pattern.
@@ -124,7 +123,7 @@ func (c *Client) Subscribe(channel string, o SubscribeOptions, done func(*Subscr
 func (s *Subscription) watch(o SubscribeOptions, done func(*Subscription, Subscribed, error)) {
 	hub := s.client.hub
 	await(s.client, func(settle func(error)) {
-		hub.topicsOf(s.channel).watch(hub.broker, s.local.topic, settle)
+		hub.topicsOf(s.Channel()).watch(hub.broker, s.local.topic, settle)
 	}, func(err error) {
 		switch {
 		case s.over:
@@ -164,7 +163,7 @@ func (c *Client) subscribe(channel string, o *SubscribeOptions) (s *Subscription
 	if err != nil {
 		return nil, false, err
 	}
-	s = &Subscription{client: c, local: l, channel: l.topic.name, filter: o.Filter, wide: wide, data: o.Data}
+	s = &Subscription{client: c, local: l, filter: o.Filter, wide: wide, data: o.Data}
 	l.attach(s)
 	c.subs = append(c.subs, s)
 	c.hub.stats.subscriptions.Add(1)
@@ -215,7 +214,7 @@ func (s *Subscription) begun(o *SubscribeOptions, a answer, done func(*Subscript
 	s.place, s.presence = h.Start, o.Presence
 	if o.Member {
 		s.member = true
-		s.client.hub.broker.Enter(s.channel, s.client.member())
+		s.client.hub.broker.Enter(s.Channel(), s.client.member())
 	}
 	done(s, Subscribed{Position: h.Start, Top: h.Top, Missing: missing}, nil)
 	if !s.over && s.take(h) {
@@ -234,7 +233,7 @@ type answer struct {
 func (s *Subscription) read(after Position, limit Limit) *awaited[answer] {
 	s.state = reading
 	asked := &awaited[answer]{}
-	s.client.hub.broker.Read(s.channel, after, limit, func(h History, err error) {
+	s.client.hub.broker.Read(s.Channel(), after, limit, func(h History, err error) {
 		a := answer{h, asError(err)}
 		if then := asked.settle(a); then != nil {
 			s.client.post(func() {
@@ -277,7 +276,7 @@ func (s *Subscription) catchUp() {
 // want is how much is to be read now.
 func (s *Subscription) want() Limit {
 	s.seen = Position{}
-	if s.slow && s.client.hub.Options(s.channel).Slow == SlowLatest {
+	if s.slow && s.client.hub.Options(s.Channel()).Slow == SlowLatest {
 		return Limit{Messages: 1, Newest: true}
 	}
 	return piece
@@ -416,7 +415,7 @@ func (s *Subscription) late(batch []*Message) {
 	for _, m := range batch {
 		s.lag += m.size()
 	}
-	o := s.client.hub.Options(s.channel)
+	o := s.client.hub.Options(s.Channel())
 	if s.state != stalled || s.slow || s.lag <= o.MaxLagBytes {
 		return
 	}
@@ -500,14 +499,14 @@ func (s *Subscription) Cancel() {
 	s.local.detach(s)
 	if i := slices.Index(c.subs, s); i >= 0 {
 		c.subs = slices.Delete(c.subs, i, i+1)
-		if i < c.turn {
+		if i < int(c.turn) {
 			c.turn--
 		}
 	}
-	t := c.hub.topicsOf(s.channel)
+	t := c.hub.topicsOf(s.Channel())
 	t.remove(s.local)
 	if s.member {
-		c.hub.broker.Leave(s.channel, c.member())
+		c.hub.broker.Leave(s.Channel(), c.member())
 	}
 	t.settle(c.hub.broker, s.local.topic)
 	c.hub.stats.subscriptions.Add(-1)
