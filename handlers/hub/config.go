@@ -1,8 +1,10 @@
 package hub
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -167,11 +169,17 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Allow == nil {
 		c.Allow = func(who *Identity, what Action, channel string) error { return who.allow(what, channel) }
 	}
+	if odd(c.PublishRate) {
+		return c, errors.New("hub: PublishRate is no number")
+	}
 	channels := make(map[string]Options, len(c.Channels)+1)
 	channels[""] = Options{}.withDefaults()
 	for prefix, o := range c.Channels {
 		if o.HistoryBytes < 0 || o.HistoryAge < 0 || o.MaxLagBytes < 0 || o.MaxSubscribers < 0 || o.PublishRate < 0 || o.PublishBurst < 0 {
 			return c, fmt.Errorf("hub: a limit of the channels %q is negative", prefix)
+		}
+		if odd(o.PublishRate) {
+			return c, fmt.Errorf("hub: the PublishRate of the channels %q is no number", prefix)
 		}
 		if o.Slow > SlowLatest {
 			return c, fmt.Errorf("hub: the channels %q have no such SlowPolicy", prefix)
@@ -181,6 +189,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.Channels = channels
 	return c, nil
 }
+
+// odd reports whether a rate is none: a bucket would never be empty.
+func odd(rate float64) bool { return math.IsNaN(rate) || math.IsInf(rate, 0) }
 
 func (o Options) withDefaults() Options {
 	standard(&o.HistoryMessages, 256)

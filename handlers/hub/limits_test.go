@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,9 @@ func TestConfig(t *testing.T) {
 		{hub.Config{Channels: map[string]hub.Options{"x": {PublishRate: -1}}}, `"x"`},
 		{hub.Config{Channels: map[string]hub.Options{"x": {PublishBurst: -1}}}, `"x"`},
 		{hub.Config{Channels: map[string]hub.Options{"x": {Slow: 9}}}, "SlowPolicy"},
+		{hub.Config{PublishRate: math.NaN()}, "PublishRate"},
+		{hub.Config{PublishRate: math.Inf(1)}, "PublishRate"},
+		{hub.Config{Channels: map[string]hub.Options{"x": {PublishRate: math.NaN()}}}, `"x"`},
 	} {
 		h, err := hub.New(c.config)
 		if err == nil {
