@@ -453,6 +453,11 @@ func TestServeSettings(t *testing.T) {
 		{text: anyone + "[channels.\"a:\"]\nslow = \"wait\"", says: `gale.toml:4: channels.a:.slow: "wait" is none of disconnect`},
 		{text: anyone + "channels = {\"a:\" = {slow = \"wait\"}}", says: `gale.toml:3:`},
 		{text: anyone + "[cursor]\nsecrets = [\"short\"]", says: `gale.toml:4: cursor.secrets: cursor: a secret has fewer than 16 bytes`},
+		{text: anyone + "[limits]\npublish-rate = nan", says: `gale.toml:4: limits.publish-rate: a rate is a number`},
+		{text: anyone + "[channels.\"a:\"]\npublish-rate = inf", says: `gale.toml:4: channels.a:.publish-rate: a rate is a number`},
+		{text: anyone + "[channels.\"a:*\"]\npresence = true", says: `gale.toml:3: channels.a:*: no channel's name begins so`},
+		{text: anyone + "[api]\nkeys = [\"one of sixteen bytes,another of sixteen\"]", says: `gale.toml:4: api.keys: a key has at least 16 characters, and no comma`},
+		{text: anyone, args: "--api-keys ,", says: "--api-keys: there are commas, and no key between them"},
 		{args: "--config nothing.toml", says: "nothing.toml: no such file"},
 	} {
 		args := append([]string{"serve", "--check"}, strings.Fields(c.args)...)

@@ -34,6 +34,9 @@ func (f *hubFlags) setup(file *hubFile, logger *slog.Logger) (s hubSetup, err er
 	get(&err, &s.origins, &f.origins)
 	get(&err, &s.keys, &f.keys)
 	get(&err, &s.metrics, &f.metrics)
+	if err == nil && strings.Contains(strings.Join(file.API.Keys, ""), ",") { // it would make two of one
+		err = file.wrong("api.keys", errAPIKey)
+	}
 	if err == nil {
 		s.secure, err = f.certificates()
 	}
@@ -234,8 +237,14 @@ func hubConfig(f *hubFile) (hub.Config, error) {
 	if err != nil {
 		return c, err
 	}
+	if err := f.rate("limits.publish-rate", l.PublishRate); err != nil {
+		return c, err
+	}
 	for prefix, channel := range f.Channels {
 		at := "channels." + prefix + "."
+		if prefix != "" && prefix != "*" && !hub.ValidChannel(prefix) {
+			return c, f.wrong("channels."+prefix, errors.New("no channel's name begins so; a beginning is written without an asterisk"))
+		}
 		if prefix == "*" {
 			prefix = "" // which is no key that anybody would like to write
 		}
@@ -258,6 +267,9 @@ func hubConfig(f *hubFile) (hub.Config, error) {
 			}
 		}
 		if err := f.limits(numbers); err != nil {
+			return c, err
+		}
+		if err := f.rate(at+"publish-rate", channel.PublishRate); err != nil {
 			return c, err
 		}
 		if channel.PublishRate < 0 {

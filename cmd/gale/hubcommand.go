@@ -107,11 +107,16 @@ func list(s string) []string {
 // minAPIKeyBytes is what package api asks for.
 const minAPIKeyBytes = 16
 
+var errAPIKey = fmt.Errorf("a key has at least %d characters, and no comma", minAPIKeyBytes)
+
 func parseKeys(s string) ([]string, error) {
 	keys := list(s)
+	if len(keys) == 0 && s != "" {
+		return nil, errors.New("there are commas, and no key between them")
+	}
 	for _, key := range keys {
 		if len(key) < minAPIKeyBytes {
-			return nil, fmt.Errorf("a key has at least %d characters, and no comma", minAPIKeyBytes)
+			return nil, errAPIKey
 		}
 	}
 	return keys, nil

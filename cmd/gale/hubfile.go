@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -201,6 +202,14 @@ func (f *hubFile) limits(numbers map[string]int) error {
 		if n < 0 {
 			return f.wrong(key, errors.New("a limit is not negative"))
 		}
+	}
+	return nil
+}
+
+// rate checks a rate: TOML has numbers that are none.
+func (f *hubFile) rate(key string, n float64) error {
+	if math.IsNaN(n) || math.IsInf(n, 0) {
+		return f.wrong(key, errors.New("a rate is a number"))
 	}
 	return nil
 }
