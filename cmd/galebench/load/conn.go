@@ -36,14 +36,48 @@ func dial(to netip.AddrPort, source int) (*conn, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	if err := connect(fd, to, source); err != nil {
+	return connected(fd, to, connect(fd, to, source))
+}
+
+// connected makes a conn of what was connected, or failed to be.
+func connected(fd int, to netip.AddrPort, err error) (*conn, error) {
+	switch err {
+	case nil, unix.EINPROGRESS:
+		return &conn{fd: fd}, nil
+	case unix.EADDRNOTAVAIL:
 		_ = unix.Close(fd)
-		if err == unix.EADDRNOTAVAIL {
-			return nil, errPorts
-		}
+		return nil, errPorts
+	default:
+		_ = unix.Close(fd)
 		return nil, fmt.Errorf("load: connect to %s: %w", to, err)
 	}
-	return &conn{fd: fd}, nil
+}
+
+// dialAtOnce is dial for a conn that does not block, and that is perhaps not
+// connected yet when it returns.
+func dialAtOnce(to netip.AddrPort, source int) (*conn, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	return connected(fd, to, connect(fd, to, source))
+}
+
+// dialNarrow is dial for a conn for which both ends keep little: some ten KiB, and
+// not the megabytes that the loopback begins with.
+func dialNarrow(to netip.AddrPort) (*conn, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<10)
+	if err == nil {
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_MAXSEG, 536)
+	}
+	if err == nil {
+		err = connect(fd, to, 0)
+	}
+	return connected(fd, to, err)
 }
 
 func connect(fd int, to netip.AddrPort, source int) error {
@@ -170,6 +204,68 @@ func (c *conn) exchange(message []byte) error {
 		}
 	}
 	return nil
+}
+
+// flush writes what the kernel takes, on a conn that does not block; EPOLLOUT says
+// when it takes more.
+func (c *conn) flush() error {
+	for len(c.unsent) > 0 {
+		n, err := unix.Write(c.fd, c.unsent)
+		switch err {
+		case nil:
+			c.unsent = c.unsent[n:]
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return nil
+		default:
+			return fmt.Errorf("%w: %w", errHungUp, err)
+		}
+	}
+	return nil
+}
+
+// converse follows events of a conn that does not block: it reads into buf until a
+// read comes back short, gives hear what has come, and sends what it says. Once the
+// server has ended its stream, only the end of the stream says that this was all.
+func (c *conn) converse(buf []byte, events uint32, hear func(p []byte) (say []byte, err error)) error {
+	full := len(buf)
+	if events&unix.EPOLLRDHUP != 0 {
+		full = 1
+	}
+	if err := c.flush(); err != nil {
+		return err
+	}
+	for {
+		n, err := unix.Read(c.fd, buf)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			return nil
+		case err != nil:
+			return fmt.Errorf("%w: %w", errHungUp, err)
+		case n == 0:
+			return errHungUp
+		}
+		say, err := hear(buf[:n])
+		if err != nil {
+			return err
+		}
+		if len(say) > 0 {
+			if err := c.say(say); err != nil {
+				return err
+			}
+		}
+		if n < full {
+			return nil
+		}
+	}
+}
+
+// say sends p after all that is not sent yet, on a conn that does not block.
+func (c *conn) say(p []byte) error {
+	c.unsent = append(c.unsent[:len(c.unsent):len(c.unsent)], p...)
+	return c.flush()
 }
 
 // close resets the connection, so that its port is free at once.

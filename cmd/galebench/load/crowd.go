@@ -28,8 +28,17 @@ type CrowdConfig struct {
 	// the room have heard it. Default: 1.
 	InFlight int
 
+	// Interval is the period in which something is published, in one room after
+	// the other. A latency counts from when it was due, whether or not a publisher
+	// was free to publish it then, so that a server that stalls is not spared.
+	// Default: 0, each publisher publishes as soon as it is free.
+	Interval time.Duration
+
 	// Size is that of a publication in bytes, at least 32. Default: 125.
 	Size int
+
+	// Prefix is what the names of the rooms begin with, before a number. Default: r.
+	Prefix string
 }
 
 // Crowd are subscribers and publishers. Every subscriber must hear everything
@@ -50,6 +59,7 @@ type Crowd struct {
 	events  []unix.EpollEvent
 	buf     []byte
 	epoch   time.Time
+	pacer   *pacer // what makes publications due; nil without an Interval
 	idle    []*publisher
 	ending  bool          // nothing more is published
 	heardAt time.Duration // when something was heard last
@@ -116,7 +126,7 @@ type talker interface {
 	answers() bool // text is called for each publication
 }
 
-func roomName(n int) string { return fmt.Sprintf("r%d", n) }
+func (c *Crowd) roomName(n int) string { return fmt.Sprint(c.cfg.Prefix, n) }
 
 // OpenCrowd has everybody connect and subscribe. What is opened when it fails is
 // closed again.
@@ -124,6 +134,9 @@ func OpenCrowd(cfg CrowdConfig) (*Crowd, error) {
 	cfg.Subscribers, cfg.Rooms, cfg.InFlight = max(cfg.Subscribers, 1), max(cfg.Rooms, 1), max(cfg.InFlight, 1)
 	if cfg.Size == 0 {
 		cfg.Size = 125
+	}
+	if cfg.Prefix == "" {
+		cfg.Prefix = "r"
 	}
 	if cfg.Rooms > cfg.Subscribers {
 		return nil, errors.New("load: a room without subscribers")
@@ -171,7 +184,7 @@ func (c *Crowd) open() error {
 		var err error
 		if s.conn, err = c.dial(); err == nil {
 			c.subscribers = append(c.subscribers, s)
-			s.receiver, err = c.cfg.Medium.subscribe(s.conn, roomName(s.room.number))
+			s.receiver, err = c.cfg.Medium.subscribe(s.conn, c.roomName(s.room.number))
 		}
 		if err != nil {
 			return fmt.Errorf("subscriber %d of %d: %w", i+1, c.cfg.Subscribers, err)
@@ -186,7 +199,7 @@ func (c *Crowd) open() error {
 // prime publishes something that nobody waits for.
 func (c *Crowd) prime(room int) error {
 	p := c.publishers[0]
-	answer, err := ask(p.conn, p.talker, p.talker.publication(roomName(room), []byte(`"first"`)))
+	answer, err := ask(p.conn, p.talker, p.talker.publication(c.roomName(room), []byte(`"first"`)))
 	if err != nil {
 		return fmt.Errorf("the first message of a room: %w, %.100q", err, answer)
 	}
@@ -236,10 +249,23 @@ func (c *Crowd) Close() {
 		p.conn.close()
 	}
 	c.subscribers, c.publishers = nil, nil
+	if c.pacer != nil {
+		c.pacer.close()
+		c.pacer = nil
+	}
 	if c.epoll >= 0 {
 		_ = unix.Close(c.epoll)
 		c.epoll = -1
 	}
+}
+
+// Published is how many publications somebody has heard so far. After Finish, that
+// is all of them.
+func (c *Crowd) Published() (n int64) {
+	for i := range c.rooms {
+		n += int64(c.rooms[i].heard)
+	}
+	return n
 }
 
 // CrowdResult is what happened during a Run.
@@ -260,12 +286,17 @@ func (c *Crowd) Run(d time.Duration) (CrowdResult, error) {
 		if err := c.start(); err != nil {
 			return CrowdResult{}, err
 		}
+	} else if c.pacer != nil {
+		c.skip()
 	}
 	c.heardAt = time.Since(c.epoch)
 	for time.Since(began) < d {
 		if err := c.turn(d - time.Since(began)); err != nil {
 			return CrowdResult{}, err
 		}
+	}
+	if c.pacer != nil {
+		c.pacer.stopped = time.Since(c.epoch)
 	}
 	return CrowdResult{c.deliveries, c.publications, time.Since(began), &c.latency}, nil
 }
@@ -285,13 +316,16 @@ func (c *Crowd) Finish() error {
 // turn has the publishers who are idle publish, and waits at most for d for
 // something to happen.
 func (c *Crowd) turn(d time.Duration) error {
-	if !c.ending {
-		for _, p := range c.idle {
-			if err := c.publish(p); err != nil {
-				return err
-			}
+	for !c.ending && len(c.idle) > 0 {
+		due, ok := c.due()
+		if !ok {
+			break
 		}
-		c.idle = c.idle[:0]
+		p := c.idle[0]
+		c.idle = append(c.idle[:0], c.idle[1:]...)
+		if err := c.publish(p, due); err != nil {
+			return err
+		}
 	}
 	if err := c.overdue(); err != nil {
 		return err
@@ -301,7 +335,9 @@ func (c *Crowd) turn(d time.Duration) error {
 		return os.NewSyscallError("epoll_wait", err)
 	}
 	for _, ev := range c.events[:max(n, 0)] {
-		if i := int(ev.Fd); i < len(c.subscribers) {
+		if i := int(ev.Fd); i == len(c.subscribers)+len(c.publishers) {
+			c.pacer.tick()
+		} else if i < len(c.subscribers) {
 			s := c.subscribers[i]
 			err = c.event(s.conn, s.receiver, ev.Events, s.text, &s.now)
 		} else {
@@ -317,7 +353,7 @@ func (c *Crowd) turn(d time.Duration) error {
 
 // overdue is an error if nobody has heard anything for too long.
 func (c *Crowd) overdue() error {
-	if time.Since(c.epoch)-c.heardAt < Patience {
+	if time.Since(c.epoch)-c.heardAt < Patience || len(c.idle) == len(c.publishers) {
 		return nil
 	}
 	for _, p := range c.publishers {
@@ -348,7 +384,32 @@ func (c *Crowd) start() error {
 			return err
 		}
 	}
+	if c.cfg.Interval > 0 {
+		if c.pacer, err = startPacer(c.cfg.Interval, c.epoll, len(c.subscribers)+len(c.publishers), c.epoch); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// due takes a publication that is due, and says since when.
+func (c *Crowd) due() (since time.Duration, ok bool) {
+	now := time.Since(c.epoch)
+	if c.pacer == nil {
+		return now, true
+	}
+	return c.pacer.due(now)
+}
+
+// skip leaves out what was due since the crowd was last run.
+func (c *Crowd) skip() {
+	now := time.Since(c.epoch)
+	for _, p := range c.publishers {
+		if p.due > 0 {
+			p.began += now - c.pacer.stopped
+		}
+	}
+	c.pacer.skip(now)
 }
 
 func (c *Crowd) register(conn *conn, id int) error {
@@ -359,55 +420,24 @@ func (c *Crowd) register(conn *conn, id int) error {
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(c.epoll, unix.EPOLL_CTL_ADD, conn.fd, &ev))
 }
 
-// event reads until a read comes back short, and says what is to be said.
+// event takes what has come on a conn, and says what is to be said.
 func (c *Crowd) event(conn *conn, r receiver, events uint32, text func([]byte) error, now *time.Duration) error {
-	full := len(c.buf)
-	if events&unix.EPOLLRDHUP != 0 {
-		full = 1
-	}
-	if err := conn.flush(); err != nil {
-		return err
-	}
-	for {
-		n, err := unix.Read(conn.fd, c.buf)
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err == unix.EAGAIN:
-			return nil
-		case err != nil:
-			return fmt.Errorf("%w: %w", errHungUp, err)
-		case n == 0:
-			return errHungUp
-		}
+	return conn.converse(c.buf, events, func(p []byte) ([]byte, error) {
 		if now != nil {
 			*now = time.Since(c.epoch)
 		}
-		say, err := r.read(c.buf[:n], text)
-		if err != nil {
-			return err
-		}
-		if len(say) > 0 {
-			conn.unsent = append(conn.unsent[:len(conn.unsent):len(conn.unsent)], say...)
-			if err := conn.flush(); err != nil {
-				return err
-			}
-		}
-		if n < full {
-			return nil
-		}
-	}
+		return r.read(p, text)
+	})
 }
 
-func (c *Crowd) publish(p *publisher) error {
+func (c *Crowd) publish(p *publisher, due time.Duration) error {
 	p.room = &c.rooms[c.nextRoom]
 	c.nextRoom = (c.nextRoom + 1) % len(c.rooms)
 	p.number++
 	p.place, p.due, p.answered = -1, p.room.subscribers, !p.talker.answers()
-	p.began = time.Since(c.epoch)
-	say := p.talker.publication(roomName(p.room.number), c.stamp.of(p.slot, p.number))
-	p.conn.unsent = append(p.conn.unsent[:len(p.conn.unsent):len(p.conn.unsent)], say...)
-	return p.conn.flush()
+	p.began = due
+	say := p.talker.publication(c.roomName(p.room.number), c.stamp.of(p.slot, p.number))
+	return p.conn.say(say)
 }
 
 func (p *publisher) answer(c *Crowd) error {

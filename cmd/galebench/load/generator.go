@@ -161,7 +161,8 @@ func (g *Generator) Run(d time.Duration) (Result, error) {
 				}
 				continue
 			}
-			if err := g.event(g.conns[ev.Fd], ev.Events); err != nil {
+			c := g.conns[ev.Fd]
+			if err := c.converse(g.buf, ev.Events, func(p []byte) ([]byte, error) { return nil, g.received(c, p) }); err != nil {
 				return Result{}, err
 			}
 		}
@@ -203,51 +204,6 @@ func (g *Generator) start() error {
 func (g *Generator) begin(c *conn, due time.Duration) error {
 	c.began, c.due, c.unsent = due, g.cfg.Depth, g.batch
 	return c.flush()
-}
-
-// flush writes what the kernel takes; EPOLLOUT says when it takes more.
-func (c *conn) flush() error {
-	for len(c.unsent) > 0 {
-		n, err := unix.Write(c.fd, c.unsent)
-		switch err {
-		case nil:
-			c.unsent = c.unsent[n:]
-		case unix.EINTR:
-		case unix.EAGAIN:
-			return nil
-		default:
-			return fmt.Errorf("%w: %w", errHungUp, err)
-		}
-	}
-	return nil
-}
-
-// event reads until a read comes back short. Once the server has ended its
-// stream, only the end of the stream says that this was all.
-func (g *Generator) event(c *conn, events uint32) error {
-	full := len(g.buf)
-	if events&unix.EPOLLRDHUP != 0 {
-		full = 1
-	}
-	if err := c.flush(); err != nil {
-		return err
-	}
-	for {
-		n, err := unix.Read(c.fd, g.buf)
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err == unix.EAGAIN:
-			return nil
-		case err != nil:
-			return fmt.Errorf("%w: %w", errHungUp, err)
-		case n == 0:
-			return errHungUp
-		}
-		if err := g.received(c, g.buf[:n]); err != nil || n < full {
-			return err
-		}
-	}
 }
 
 var errTooMany = errors.New("load: more replies than messages")

@@ -139,7 +139,7 @@ func (t *webSocketTalker) read(p []byte, text func(p []byte) error) (say []byte,
 		p = rest
 		switch opcode {
 		case opClose:
-			return say, fmt.Errorf("%w: %.100q", errClosed, payload)
+			return say, closed(bytes.Clone(payload))
 		case opPing:
 			say = appendFrameOf(say, opPong, frameKey, payload)
 		case opPong:
@@ -169,6 +169,20 @@ func (t *webSocketTalker) read(p []byte, text func(p []byte) error) (say []byte,
 	}
 	t.begun = append(t.begun[:0], p...)
 	return say, nil
+}
+
+// closed is the payload of a server's close frame: RFC 6455, section 5.5.1.
+type closed []byte
+
+func (c closed) Error() string { return fmt.Sprintf("%v: %.100q", errClosed, []byte(c)) }
+func (c closed) Unwrap() error { return errClosed }
+
+// code is its close code, 0 if it has none.
+func (c closed) code() int {
+	if len(c) < 2 {
+		return 0
+	}
+	return int(binary.BigEndian.Uint16(c))
 }
 
 // cutFrame takes a server's frame from the front of p. rest is nil if it is not
