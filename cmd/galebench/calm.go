@@ -31,32 +31,84 @@ type calmResult struct {
 // runCalm runs the load until it has had d in calm. Where nobody says how calm the
 // machine is, everything counts.
 func runCalm(g *load.Generator, d time.Duration) (calmResult, error) {
+	return runSlices(d, func(d time.Duration) (time.Duration, *load.Histogram, error) {
+		r, err := g.Run(d)
+		return r.Elapsed, r.Latency, err
+	})
+}
+
+// runCrowdCalm is runCalm for a crowd.
+func runCrowdCalm(c *load.Crowd, d time.Duration) (calmResult, error) {
+	return runSlices(d, crowdRun(c))
+}
+
+// crowdRun is a crowd's Run as a slicing takes it.
+func crowdRun(c *load.Crowd) func(time.Duration) (time.Duration, *load.Histogram, error) {
+	return func(d time.Duration) (time.Duration, *load.Histogram, error) {
+		r, err := c.Run(d)
+		return r.Elapsed, r.Latency, err
+	}
+}
+
+func runSlices(d time.Duration, run func(time.Duration) (time.Duration, *load.Histogram, error)) (calmResult, error) {
 	defer first()()
-	result := calmResult{latency: new(load.Histogram)}
-	kept := time.Duration(0)
-	stolen := stolenTicks()
-	disturbed := false
-	for kept < d {
-		if result.elapsed > calmPatience*d {
-			return result, fmt.Errorf("in %v only %v passed without the hypervisor taking a core away", result.elapsed.Round(time.Second), kept.Round(slice))
+	s := newSlicing(run)
+	for !s.enough(d) {
+		if err := s.hopeless(d); err != nil {
+			return s.calmResult, err
 		}
-		r, err := g.Run(min(slice, d))
-		if err != nil {
-			return result, err
+		if err := s.run(min(slice, d)); err != nil {
+			return s.calmResult, err
 		}
-		result.elapsed += r.Elapsed
-		now := stolenTicks()
-		calm := now == stolen
-		if calm && !disturbed {
-			result.latency.Add(r.Latency)
-			kept += r.Elapsed
-		}
-		stolen, disturbed = now, !calm
 	}
-	if result.latency.Quantile(1) == 0 {
-		return result, errors.New("no reply")
+	return s.calmResult, nil
+}
+
+// slicing is a measurement in slices.
+type slicing struct {
+	calmResult
+	load      func(time.Duration) (time.Duration, *load.Histogram, error)
+	kept      time.Duration // of it, calm
+	stolen    string
+	disturbed bool // the slice before was
+}
+
+func newSlicing(run func(time.Duration) (time.Duration, *load.Histogram, error)) *slicing {
+	return &slicing{calmResult: calmResult{latency: new(load.Histogram)}, load: run, stolen: stolenTicks()}
+}
+
+// run adds a slice.
+func (s *slicing) run(d time.Duration) error {
+	elapsed, latency, err := s.load(d)
+	if err != nil {
+		return err
 	}
-	return result, nil
+	s.elapsed += elapsed
+	now := stolenTicks()
+	calm := now == s.stolen
+	if calm && !s.disturbed {
+		s.latency.Add(latency)
+		s.kept += elapsed
+	}
+	s.stolen, s.disturbed = now, !calm
+	return nil
+}
+
+// skip leaves out what has happened since the last slice.
+func (s *slicing) skip() { s.stolen, s.disturbed = stolenTicks(), false }
+
+// enough reports whether d was measured, and there was a reply.
+func (s *slicing) enough(d time.Duration) bool { return s.kept >= d && s.latency.Quantile(1) > 0 }
+
+// hopeless is an error if measuring d has taken too long.
+func (s *slicing) hopeless(d time.Duration) error {
+	switch {
+	case s.elapsed <= calmPatience*max(d, time.Second):
+		return nil
+	case s.kept >= d:
+		return errors.New("no reply")
+	}
+	return fmt.Errorf("in %v only %v passed without the hypervisor taking a core away", s.elapsed.Round(time.Second), s.kept.Round(slice))
 }
 
 // first has the calling goroutine come first on its core, until what it returns
@@ -78,6 +130,25 @@ func first() (last func()) {
 		}
 		runtime.UnlockOSThread()
 	}
+}
+
+// yieldAlways has this process run only when nobody else wants the processor.
+func yieldAlways() error {
+	idle := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return err
+	}
+	for _, task := range tasks { // threads to come inherit it
+		var id int
+		if _, err := fmt.Sscan(task.Name(), &id); err != nil {
+			return err
+		}
+		if err := unix.SchedSetAttr(id, &idle, 0); err != nil && err != unix.ESRCH {
+			return os.NewSyscallError("sched_setattr", err)
+		}
+	}
+	return nil
 }
 
 // stolenTicks is the time that was stolen from all cores since the start of the

@@ -27,8 +27,8 @@ func newCommand(stdin io.Reader, stdout, stderr io.Writer) *cli.Command {
 		Description: "A workload measures each contender in a process of its own, in alternating\n" +
 			"rounds, and prints medians with their spread. A ratio is to the first contender\n" +
 			"in the same round. Contenders: " + strings.Join(contender.Names(), ", ") + ".",
-		Commands: []*cli.Command{echoCommand(), idleCommand(), httpCommand(), fanoutCommand(), sseCommand(), pollCommand(),
-			stallCommand(), hostileCommand(), serverCommand(stdin), attackCommand(stdin)},
+		Commands: []*cli.Command{echoCommand(), idleCommand(), httpCommand(), fanoutCommand(), sseCommand(), pollCommand(), stormCommand(), slowCommand(),
+			stallCommand(), hostileCommand(), serverCommand(stdin), attackCommand(stdin), othersCommand(stdin)},
 		Writer:         stdout,
 		ErrWriter:      stderr,
 		OnUsageError:   onUsageError,

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v3"
-	"golang.org/x/sys/unix"
 
 	"github.com/gale-server/gale/cmd/galebench/contender"
 	"github.com/gale-server/gale/cmd/galebench/load"
@@ -179,7 +178,7 @@ func (w *hostileLoad) startAttack(name, addr string) (stop func() error, err err
 	return func() error {
 		_ = stdin.Close()
 		if err := cmd.Wait(); err != nil {
-			return fmt.Errorf("attack: %w", err)
+			return fmt.Errorf("attack: %v", err) // whose exit code is not ours
 		}
 		return nil
 	}, nil
@@ -215,19 +214,8 @@ func attackCommand(stdin io.Reader) *cli.Command {
 
 // attackOn attacks again and again, only when nobody else wants the processor.
 func attackOn(ctx context.Context, a hostile.Attack, t hostile.Target) error {
-	idle := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
+	if err := yieldAlways(); err != nil {
 		return err
-	}
-	for _, task := range tasks { // threads to come inherit it
-		var id int
-		if _, err := fmt.Sscan(task.Name(), &id); err != nil {
-			return err
-		}
-		if err := unix.SchedSetAttr(id, &idle, 0); err != nil && err != unix.ESRCH {
-			return os.NewSyscallError("sched_setattr", err)
-		}
 	}
 	pause := time.NewTicker(10 * max(t.Pace, time.Millisecond))
 	defer pause.Stop()

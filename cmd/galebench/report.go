@@ -24,7 +24,13 @@ var (
 	latency99            = metric{"p99_ms", "ms"}
 	latency999           = metric{"p999_ms", "ms"}
 	latencyMax           = metric{"max_ms", "ms"}
-	felt50               = metric{"p50_to_before", "x"} // what the same clients had before the attack is 1
+	latency50Before      = metric{"p50_before_ms", "ms"}
+	latency99Before      = metric{"p99_before_ms", "ms"}
+	recovered            = metric{"recovered", "subscribers"} // without a loss: else there is no measurement
+	recoverySeconds      = metric{"recovery_s", "s"}          // until the last one was, in the slowest of the storms
+	slowHeard            = metric{"slow_heard", "messages"}   // of who never reads, when it reads at last
+	slowMissed           = metric{"slow_missed", "messages"}  // and was told so
+	felt50               = metric{"p50_to_before", "x"}       // what the same clients had before the attack, or storm, is 1
 	felt99               = metric{"p99_to_before", "x"}
 	deliveriesPerCPU     = metric{"deliveries_per_cpu_second", "deliveries/CPU-s"}
 	userPerDelivery      = metric{"user_us_per_delivery", "us"}

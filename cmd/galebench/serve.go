@@ -23,6 +23,7 @@ import (
 //	profile         end it
 //	heap FILE       write a profile of the memory in use
 //	jobs            how many jobs were done beside the connections
+//	slow            how many subscribers are slow
 //	processes       which processes serve
 //
 // The end of its standard input ends the server.
@@ -30,6 +31,7 @@ type answer struct {
 	Heap  uint64 `json:"heap,omitempty"`
 	Stack uint64 `json:"stack,omitempty"`
 	Jobs  int64  `json:"jobs,omitempty"`
+	Slow  int64  `json:"slow,omitempty"`
 	PIDs  []int  `json:"pids,omitempty"`
 	Error string `json:"error,omitempty"`
 }
@@ -75,6 +77,8 @@ func obey(command string) answer {
 		return answer{}
 	case name == "jobs":
 		return answer{Jobs: contender.JobsDone()}
+	case name == "slow":
+		return answer{Slow: contender.Slow()}
 	case name == "processes":
 		return answer{PIDs: contender.Serving()}
 	default:

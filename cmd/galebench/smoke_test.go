@@ -15,7 +15,7 @@ import (
 // TestMain is a server when a test has started it as one.
 func TestMain(m *testing.M) {
 	process.Main()
-	if len(os.Args) > 1 && (os.Args[1] == "server" || os.Args[1] == "attack") {
+	if len(os.Args) > 1 && (os.Args[1] == "server" || os.Args[1] == "attack" || os.Args[1] == "others") {
 		os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
@@ -53,6 +53,8 @@ func TestWorkloads(t *testing.T) {
 		{"fanout --subscribers 20 --rooms 5 --size 9000 --unpinned " + quick, rooms, 4 * 5},
 		{"sse --subscribers 20 --rooms 5 " + quick, "gale,nethttp", 2 * 5},
 		{"poll --subscribers 20 --rooms 5 " + quick, "gale", 5},
+		{"storm --subscribers 20 --witnesses 5 --interval 5ms --pace 20ms --spread 50ms " + quick, "gale", 10},
+		{"slow --subscribers 20 --interval 2ms " + quick, "none,disconnect,drop-oldest,latest-only", 4 * 6},
 		{"idle --conns 200 --rounds 1", galeForms + ",nbio", 5 * 5},
 		{"stall --conns 10 --interval 5ms " + quick, "idle,busy-cores,plain-goroutines,cpu-class,process-class", 5 * 5},
 	} {
@@ -96,6 +98,15 @@ func checkRows(t *testing.T, file, contenders string, count int) {
 		if !(r.Median > 0) || !(r.Min <= r.Median && r.Median <= r.Max) || r.Ratio == nil || !(*r.Ratio > 0) {
 			t.Errorf("%s: %+v", name, r)
 		}
+	}
+}
+
+// In a storm, what is published beyond the history while subscribers are away is
+// lost, and that is seen.
+func TestStormSeesLoss(t *testing.T) {
+	command := "storm --subscribers 20 --witnesses 5 --interval 5ms --pace 20ms --in-flight 300 --spread 100ms " + quick
+	if code, _, stderr := galebench(strings.Fields(command)...); code != exitFailure || !strings.Contains(stderr, errOthers.Error()) {
+		t.Errorf("exit code %d, %s", code, stderr)
 	}
 }
 
@@ -171,6 +182,17 @@ func TestUsage(t *testing.T) {
 		"sse --contenders centrifuge":    "centrifuge cannot take part in sse",
 		"poll --duration 0":              "--duration",
 		"poll --subscribers 100000000":   "--subscribers",
+		"storm --witnesses 0":            "--witnesses",
+		"storm --in-flight 0":            "--in-flight",
+		"storm --size 31":                "--size",
+		"storm --spread 0":               "--spread",
+		"storm --subscribers 0":          "--subscribers",
+		"storm --contenders gws":         "gws cannot take part in storm",
+		"slow --contenders none,rage":    `"rage"`,
+		"slow --subscribers 1":           "--subscribers",
+		"slow --size 31":                 "--size",
+		"slow --interval 0":              "--interval",
+		"others":                         "takes an address",
 		"server":                         "takes one contender",
 		"server --loops 1 uvicorn":       `"uvicorn"`,
 	} {

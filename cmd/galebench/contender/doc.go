@@ -79,6 +79,7 @@ var contenders = []Contender{
 	{Name: "victim", start: startVictim}, // for attacks
 	{Name: "victim-nethttp", start: startVictimNetHTTP},
 	{Name: "gale", Speaks: []Protocol{GaleRooms, GaleEvents, GalePolls}, start: startGaleHub},
+	{Name: "gale-slow", start: startGaleSlow}, // for subscribers that do not read
 	{Name: "gorilla-hub", Module: "github.com/gorilla/websocket", Speaks: []Protocol{Rooms}, start: startGorillaHub},
 	{Name: "centrifuge", Module: "github.com/centrifugal/centrifuge", Speaks: []Protocol{CentrifugeRooms}, start: startCentrifuge},
 	{Name: "nchan", Speaks: []Protocol{Events, NchanPolls}, start: startNchan, missing: nchanMissing},
