@@ -58,7 +58,7 @@ func TestRecoveryEverywhere(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w := &recoveryWorld{t: t, hub: h, mayMiss: options.HistoryMessages < 1000, done: make(chan struct{})}
+			w := &recoveryWorld{t: t, hub: h, mayMiss: options.HistoryMessages < 1000, dial: dialNarrow, done: make(chan struct{})}
 			if w.cursors, err = cursor.New([]byte("a secret of at least thirty-two bytes")); err != nil {
 				t.Fatal(err)
 			}
@@ -79,6 +79,8 @@ type recoveryWorld struct {
 	hub     *hub.Hub
 	cursors *cursor.Signer
 	mayMiss bool
+	steady  bool // nobody dawdles
+	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
 	done    chan struct{} // closed when all is published
 
 	mu        sync.Mutex
@@ -193,20 +195,24 @@ func (w *recoveryWorld) publish(r *rand.Rand, who int) {
 		}
 		channel := recoveryChannels[r.IntN(len(recoveryChannels))]
 		text := fmt.Sprintf("%d/%d %s", who, i, strings.Repeat("x", r.IntN(1<<(6+r.IntN(11)))))
-		receipt, err := w.hub.PublishOne(hub.Publication{Channel: channel, Data: []byte(text)})
-		if err != nil {
-			w.t.Error(err)
-			return
-		}
-		w.mu.Lock()
-		for uint64(len(w.published[channel])) < receipt.Offset {
-			w.published[channel] = append(w.published[channel], "")
-		}
-		w.published[channel][receipt.Offset-1] = text
-		w.total++
-		w.moved.Broadcast()
-		w.mu.Unlock()
+		w.publishOne(channel, text)
 	}
+}
+
+func (w *recoveryWorld) publishOne(channel, text string) {
+	receipt, err := w.hub.PublishOne(hub.Publication{Channel: channel, Data: []byte(text)})
+	if err != nil {
+		w.t.Error(err)
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for uint64(len(w.published[channel])) < receipt.Offset {
+		w.published[channel] = append(w.published[channel], "")
+	}
+	w.published[channel][receipt.Offset-1] = text
+	w.total++
+	w.moved.Broadcast()
 }
 
 // follower is one subscriber, and what it has seen.
@@ -218,13 +224,14 @@ type follower struct {
 	seen   int
 	gaps   int
 	left   int // events until it leaves
+	heard  int // seen, under the lock of the world
 	client *http.Client
 }
 
 // follow follows until everything was seen.
 func (w *recoveryWorld) follow(r *rand.Rand, who int) {
 	f := &follower{w: w, r: r, who: who, places: make(map[string]hub.Position)}
-	f.client = &http.Client{Transport: &http.Transport{DialContext: dialNarrow}, Timeout: waitLimit}
+	f.client = &http.Client{Transport: &http.Transport{DialContext: w.dial}, Timeout: waitLimit}
 	defer f.client.CloseIdleConnections()
 	over := time.Now().Add(waitLimit * time.Duration(1+recoveryTimes))
 	used := make(map[string]int)
@@ -298,6 +305,8 @@ func (f *follower) got(m recoveryMessage) error {
 	f.left--
 	f.w.mu.Lock()
 	defer f.w.mu.Unlock()
+	f.heard++
+	f.w.moved.Broadcast()
 	if p := f.w.published[m.Channel]; uint64(len(p)) >= m.Offset && p[m.Offset-1] != "" && p[m.Offset-1] != m.Text {
 		return fmt.Errorf("message %d of %s is %.20q, and %.20q was published", m.Offset, m.Channel, m.Text, p[m.Offset-1])
 	}
@@ -316,7 +325,7 @@ func (f *follower) missed(g recoveryGap) error {
 // dawdle is a slow reader: now and then it reads nothing until others have published
 // more.
 func (f *follower) dawdle() {
-	if f.r.IntN(40) > 0 {
+	if f.w.steady || f.r.IntN(40) > 0 {
 		return
 	}
 	f.w.mu.Lock()
@@ -351,7 +360,7 @@ func dialNarrow(ctx context.Context, network, addr string) (net.Conn, error) {
 func (f *follower) socket() error {
 	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	defer cancel()
-	dialer := websocket.Dialer{NetDialContext: dialNarrow}
+	dialer := websocket.Dialer{NetDialContext: f.w.dial}
 	conn, _, err := dialer.DialContext(ctx, "ws://"+f.w.host()+"/ws", http.Header{"Sec-WebSocket-Protocol": {socket.Subprotocol}})
 	if err != nil {
 		return nil
