@@ -92,6 +92,7 @@ var publications = []misuseRequest{
 	{name: "half a surrogate pair", body: `{"channel":"a:1","text":"\ud800"}`, status: 400, code: "bad_request"},
 	{name: "half a surrogate pair in a tag", body: `{"channel":"a:1","text":"x","tags":{"\udc00":"x"}}`, status: 400, code: "bad_request"},
 	{name: "an unknown key", body: `{"channel":"a:1","text":"x","txet":1}`, status: 400, code: "bad_request"},
+	{name: "a key twice, and another in upper case", body: `{"channel":"secret","channel":"a:1","TEXT":"x"}`, status: 200, says: `"offset":`},
 	{name: "text that is none", body: `{"channel":"a:1","text":1}`, status: 400, code: "bad_request"},
 	{name: "no payload", body: `{"channel":"a:1"}`, status: 400, code: "bad_request"},
 	{name: "two payloads", body: `{"channel":"a:1","text":"x","data":1}`, status: 400, code: "bad_request"},
