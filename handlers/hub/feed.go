@@ -23,7 +23,7 @@ type feed struct {
 	// Loop-owned.
 	first     *Client // of a ring
 	run       func()
-	now       []*local // taken from dirty, and being handed out from at on
+	now       []*local // taken from dirty, or set aside; being handed out from at on
 	at        int
 	work      handout
 	spare     []*Message    // for the next batch of a local
@@ -126,6 +126,7 @@ func (f *feed) step() {
 		}
 	}()
 	f.stepping = true
+	f.giveWay()
 	f.extend()
 	more = f.serve()
 }
@@ -150,6 +151,42 @@ func (f *feed) serve() (more bool) {
 		}
 	}
 	return true
+}
+
+// giveWay has the rest of a large local wait until all others that something waits
+// for have had a turn.
+func (f *feed) giveWay() {
+	l := f.work.local
+	if l == nil || len(l.subs) <= subscribersPerTask {
+		return
+	}
+	f.mu.Lock()
+	f.gather()
+	f.mu.Unlock()
+	if f.at < len(f.now) {
+		l.aside, f.work = f.work, handout{}
+		f.now = append(f.now, l)
+	}
+}
+
+// gather moves dirty to now, but for locals that are being handed something out
+// already: what has come since follows that. The caller holds the lock.
+func (f *feed) gather() {
+	if f.at > len(f.now)/2 {
+		rest := copy(f.now, f.now[f.at:])
+		clear(f.now[rest:])
+		f.now, f.at = f.now[:rest], 0
+	}
+	underway := f.dirty[:0]
+	for _, l := range f.dirty {
+		if l.aside.local == nil && l != f.work.local {
+			f.now = append(f.now, l)
+		} else {
+			underway = append(underway, l)
+		}
+	}
+	clear(f.dirty[len(underway):])
+	f.dirty = underway
 }
 
 // extend adds to what is being handed out what has come since, so that who is not
@@ -178,21 +215,25 @@ func (f *feed) finish() {
 	f.work = handout{}
 }
 
-// take begins with the next local for which something waits; false if there is
-// none.
+// take begins, or goes on, with the next local for which something waits; false if
+// there is none.
 func (f *feed) take() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.at == len(f.now) {
-		if len(f.dirty) == 0 {
-			f.posted = false
-			return false
-		}
-		f.now, f.dirty, f.at = f.dirty, f.now[:0], 0
+		f.gather() // all: nothing is set aside
+	}
+	if f.at == len(f.now) {
+		f.posted = false
+		return false
 	}
 	l := f.now[f.at]
 	f.now[f.at] = nil
 	f.at++
+	if l.aside.local != nil {
+		f.work, l.aside = l.aside, handout{}
+		return true
+	}
 	f.work = handout{local: l, batch: l.batch, changes: l.changes, behind: l.behind}
 	f.messages -= len(l.batch)
 	l.batch, l.changes, l.behind, l.listed = f.spare, nil, false, false

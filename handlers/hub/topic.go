@@ -37,8 +37,9 @@ type local struct {
 	users int // subscribers, counted under the lock of the topics
 
 	// Loop-owned.
-	subs []*Subscription
-	next int // subs before it have had what is being handed out
+	subs  []*Subscription
+	next  int     // subs before it have had what is being handed out
+	aside handout // the rest of it, while others have their turn
 
 	// Guarded by the lock of the feed.
 	batch   []*Message
