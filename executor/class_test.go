@@ -413,7 +413,7 @@ func TestRunBytesFreed(t *testing.T) {
 	for name, free := range map[string]func(runs, waits *executor.Future){
 		"as it ends":          func(runs, _ *executor.Future) { runs.Cancel() },
 		"as the next is gone": func(_, waits *executor.Future) { waits.Cancel() },
-		"as the next is late": func(_, waits *executor.Future) { time.Sleep(time.Second) },
+		"as the next is late": func(_, waits *executor.Future) { <-waits.Done() },
 		"as both have gone":   func(runs, waits *executor.Future) { waits.Cancel(); runs.Cancel() },
 	} {
 		t.Run(name, func(t *testing.T) {

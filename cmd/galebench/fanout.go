@@ -178,28 +178,18 @@ func (w *fanout) measure(c contender.Contender, round int) ([]sample, error) {
 	if _, err := crowd.Run(w.warmup); err != nil {
 		return nil, err
 	}
-	if err := w.profile(server, "profile", fmt.Sprintf("%s-%d-%d-%s", w.name, w.rooms, w.inFlight, c.Name), round); err != nil {
-		return nil, err
-	}
-	before, err := server.cpu()
+	var result load.CrowdResult
+	used, err := w.metered(server, fmt.Sprintf("%s-%d-%d-%s", w.name, w.rooms, w.inFlight, c.Name), round, func() (err error) {
+		result, err = crowd.Run(w.duration)
+		return err
+	})
 	if err != nil {
-		return nil, err
-	}
-	result, err := crowd.Run(w.duration)
-	if err != nil {
-		return nil, err
-	}
-	after, err := server.cpu()
-	if err != nil {
-		return nil, err
-	}
-	if _, err := server.ask("profile"); err != nil {
 		return nil, err
 	}
 	if result.Deliveries == 0 {
 		return nil, fmt.Errorf("nothing was delivered within %v", w.duration)
 	}
-	samples := w.samples(fanoutResult{CrowdResult: result, used: after.since(before), each: full.each(empty, w.subscribers)})
+	samples := w.samples(fanoutResult{CrowdResult: result, used: used, each: full.each(empty, w.subscribers)})
 	return samples, crowd.Finish()
 }
 

@@ -114,28 +114,18 @@ func (t *traffic) measure(c contender.Contender, round int) ([]sample, error) {
 	if _, err := g.Run(t.warmup); err != nil {
 		return nil, err
 	}
-	if err := t.profile(server, "profile", fmt.Sprintf("%s-%d-%s", t.name, t.depth, c.Name), round); err != nil {
-		return nil, err
-	}
-	before, err := server.cpu()
+	var result load.Result
+	used, err := t.metered(server, fmt.Sprintf("%s-%d-%s", t.name, t.depth, c.Name), round, func() (err error) {
+		result, err = g.Run(t.duration)
+		return err
+	})
 	if err != nil {
-		return nil, err
-	}
-	result, err := g.Run(t.duration)
-	if err != nil {
-		return nil, err
-	}
-	after, err := server.cpu()
-	if err != nil {
-		return nil, err
-	}
-	if _, err := server.ask("profile"); err != nil {
 		return nil, err
 	}
 	if result.Messages == 0 {
 		return nil, fmt.Errorf("no reply within %v", t.duration+load.Patience)
 	}
-	return t.samples(result, after.since(before)), nil
+	return t.samples(result, used), nil
 }
 
 func (t *traffic) samples(r load.Result, used cpu) []sample {
@@ -156,4 +146,25 @@ func dialogueFor(c contender.Contender, dialogues map[contender.Protocol]func() 
 		}
 	}
 	panic("galebench: " + c.Name + " speaks none of the workload's protocols")
+}
+
+// metered runs what is measured, and returns the CPU time that the server used
+// meanwhile.
+func (w *workload) metered(server *child, name string, round int, run func() error) (used cpu, err error) {
+	if err := w.profile(server, "profile", name, round); err != nil {
+		return cpu{}, err
+	}
+	before, err := server.cpu()
+	if err != nil {
+		return cpu{}, err
+	}
+	if err := run(); err != nil {
+		return cpu{}, err
+	}
+	after, err := server.cpu()
+	if err != nil {
+		return cpu{}, err
+	}
+	_, err = server.ask("profile")
+	return after.since(before), err
 }

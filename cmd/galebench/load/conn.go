@@ -273,3 +273,13 @@ func (c *conn) close() {
 	_ = unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	_ = unix.Close(c.fd)
 }
+
+// watch hands the conn to an epoll, edge-triggered, that reports it by its id. From
+// here on it does not block.
+func (c *conn) watch(epoll, id int) error {
+	if err := unix.SetNonblock(c.fd, true); err != nil {
+		return os.NewSyscallError("fcntl", err)
+	}
+	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: int32(id)}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, c.fd, &ev))
+}

@@ -375,12 +375,12 @@ func (c *Crowd) start() error {
 	c.events = make([]unix.EpollEvent, eventsPerWait)
 	c.buf = make([]byte, readBytes)
 	for i, s := range c.subscribers {
-		if err := c.register(s.conn, i); err != nil {
+		if err := s.conn.watch(c.epoll, i); err != nil {
 			return err
 		}
 	}
 	for i, p := range c.publishers {
-		if err := c.register(p.conn, len(c.subscribers)+i); err != nil {
+		if err := p.conn.watch(c.epoll, len(c.subscribers)+i); err != nil {
 			return err
 		}
 	}
@@ -410,14 +410,6 @@ func (c *Crowd) skip() {
 		}
 	}
 	c.pacer.skip(now)
-}
-
-func (c *Crowd) register(conn *conn, id int) error {
-	if err := unix.SetNonblock(conn.fd, true); err != nil {
-		return os.NewSyscallError("fcntl", err)
-	}
-	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: int32(id)}
-	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(c.epoll, unix.EPOLL_CTL_ADD, conn.fd, &ev))
 }
 
 // event takes what has come on a conn, and says what is to be said.

@@ -180,12 +180,8 @@ func (g *Generator) start() error {
 	g.events = make([]unix.EpollEvent, eventsPerWait)
 	g.buf = make([]byte, readBytes)
 	for i, c := range g.conns {
-		if err := unix.SetNonblock(c.fd, true); err != nil {
-			return os.NewSyscallError("fcntl", err)
-		}
-		ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET, Fd: int32(i)}
-		if err := unix.EpollCtl(g.epoll, unix.EPOLL_CTL_ADD, c.fd, &ev); err != nil {
-			return os.NewSyscallError("epoll_ctl", err)
+		if err := c.watch(g.epoll, i); err != nil {
+			return err
 		}
 		if g.cfg.Interval > 0 {
 			continue
