@@ -89,14 +89,14 @@ type Conn interface {
 	// https://www.rfc-editor.org/rfc/rfc9112.html#section-9.6
 	Close()
 
-	// Abort drops the conn at the end of this turn. What waits is thrown away
+	// Abort drops the conn after this turn. What waits is thrown away
 	// and the peer sees a reset, so that it cannot take a truncated stream for
 	// a whole one. (A Unix socket knows no reset, only the end of the stream.)
 	Abort()
 
 	// Ended reports whether the conn is beyond saving: aborted, or found to be
-	// broken by a write. Nothing that is written now leaves, and Closed follows at
-	// the end of the turn; who writes until Congested looks here too.
+	// broken by a write. Nothing that is written now leaves, and Closed follows;
+	// who writes until Congested looks here too.
 	Ended() bool
 
 	// Post runs fn on the conn's loop, in a later turn and after everything

@@ -17,21 +17,25 @@
 //
 //  1. Ask the poller which descriptors have news: without waiting if the last
 //     round brought any, else until one has.
-//  2. Take the reports one by one.
+//  2. Take the reports one by one, as far as that takes 0.1 ms. The conns of the
+//     rest go to the ready list, but for those that are new, and those whose peer
+//     has ended its stream: they go to the door, since they come by the thousand.
 //  3. A conn: flush if it is writable again, and make the Drained call this
 //     leads to. Read and call Data until a read comes back short, or the conn
 //     has read its share (Config.ReadBytesPerTurn) and goes to the ready list.
 //     Call Turn if it asked for it. Flush its outbox with one write, of its share
 //     at most (Config.WriteBytesPerTurn): with more it goes to the ready list.
-//  4. The waker: run posted functions (at most 512, or those of 0.1 ms). Serve
-//     the head of the ready list (at most 16 conns, or 0.1 ms). Call Turn for
-//     every conn that asked for it, as far as that takes 0.1 ms. Flush every conn
-//     that was written to, once each.
-//  5. The alarm: call what is due in the timing wheel (at most 1024, or those of
-//     0.1 ms). Turns and flushes as in step 4.
-//  6. After each turn: close the conns that ended in it and call Closed. Trigger
-//     the waker if a conn other than the one of step 3 was written to, or if
-//     anything is left to do. Set the alarm if the next timer is sooner.
+//  4. The waker: run posted functions (at most 512, or those of 0.1 ms, or until
+//     64 conns have output). Serve the head of the ready list, then those at the
+//     door, of whom some are still to be opened (at most 64 conns, or 0.1 ms, of
+//     each). Call Turn for every conn that asked for it, as far as that takes 0.1 ms.
+//     Flush every conn that was written to, once each.
+//  5. The alarm: call what is due in the timing wheel (bounded like posted
+//     functions). Turns and flushes as in step 4.
+//  6. After each turn: close the conns that have ended and call Closed (one in
+//     step 3, in the others those of 0.1 ms). Trigger the waker if a conn other than
+//     the one of step 3 was written to, or if anything is left to do. Set the alarm
+//     if the next timer is sooner.
 //
 // So a conn that answers what it reads costs one read and one write. Publishing
 // to many conns costs each of them one write, however often it was published to

@@ -3,6 +3,7 @@ package eventloop
 import (
 	"context"
 	"errors"
+	"math"
 	"net/netip"
 	"os"
 	"runtime/pprof"
@@ -109,7 +110,13 @@ func (l *Loop) halt() {
 	for t, ok := l.mailbox.next(); ok; t, ok = l.mailbox.next() {
 		l.run(t)
 	}
+	for len(l.door) > 0 {
+		l.serve(&l.door)
+	}
 	l.table.each(l, func(s *socket) { s.end(ErrShutdown) })
+	for len(l.dying) > 0 {
+		l.reap(math.MaxInt)
+	}
 	l.endTurn()
 	l.signalEmpty()
 }

@@ -3,9 +3,11 @@ package eventloop
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -47,6 +49,60 @@ func TestShutdownDeadline(t *testing.T) {
 	s.stopped.Do(func() {}) // a second Shutdown returns the same
 	wantErr(t, s.Shutdown(context.Background()), context.Canceled)
 	s.stopping = nil // for the clean-up
+}
+
+// TestShutdownAtTheDoor shuts down while conns wait to be opened: they are served as
+// all others, as long as there is time, and none is forgotten.
+func TestShutdownAtTheDoor(t *testing.T) {
+	const many = 20
+	for _, patient := range []bool{true, false} {
+		closed := make(chan error, many)
+		s := serve(t, Config{Loops: 1, Open: func(c Conn) Protocol {
+			for began := time.Now(); time.Since(began) < 2*timePerTurn; { // one is opened per turn
+			}
+			return &hooks{closed: func(err error) { closed <- err }}
+		}})
+		loop, blocked, release := s.loops[0], make(chan bool), make(chan bool)
+		goOn := sync.OnceFunc(func() { close(release) })
+		t.Cleanup(goOn)
+		loop.Post(func() { close(blocked); <-release })
+		receive(t, blocked)
+		clients := make([]net.Conn, many)
+		for i := range clients {
+			clients[i] = s.dial()
+		}
+		eventually(t, func() bool { return s.Stats().Accepted == many }, func() string { return "not all are accepted" })
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		if !patient {
+			cancel()
+		}
+		down := make(chan error, 1)
+		go func() { down <- s.Shutdown(ctx) }()
+		tasks := map[bool]int{true: many + 1, false: many + 2}[patient] // to drain, and then to stop
+		eventually(t, func() bool {
+			loop.mailbox.mu.Lock()
+			defer loop.mailbox.mu.Unlock()
+			return len(loop.mailbox.in) == tasks
+		}, func() string { return "the loop is not told" })
+		goOn()
+		for _, c := range clients {
+			_, _ = io.Copy(io.Discard, c) // to the end, or a reset
+			_ = c.Close()
+		}
+		if err := receive(t, down); patient && err != nil || !patient && !errors.Is(err, context.Canceled) {
+			t.Errorf("patient %v: Shutdown: %v", patient, err)
+		}
+		for range many {
+			if err := receive(t, closed); patient && err != nil {
+				t.Errorf("closed for %v", err)
+			}
+		}
+		if n := s.Conns(); n != 0 {
+			t.Errorf("%d conns are left", n)
+		}
+		s.stopping = nil // for the clean-up
+	}
 }
 
 // TestGoexit ends a loop's goroutine from within a callback, as t.FailNow does:

@@ -3,6 +3,7 @@ package eventloop
 import (
 	"math"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -14,8 +15,16 @@ import (
 // the next turn, after the poller was asked again.
 const (
 	tasksPerTurn  = 512
-	readyPerTurn  = 16 // conns, each reading at most Config.ReadBytesPerTurn
+	readyPerTurn  = 64 // conns of a list, each reading at most Config.ReadBytesPerTurn
 	timersPerTurn = 1024
+
+	// reportsPerTurn is how many reports of the poller are served as they come
+	// before the loop looks at the clock: a poller's list may be as long as it likes.
+	reportsPerTurn = 16
+
+	// touchedPerTurn is how many conns may gather output before nothing more is
+	// begun: each costs a system call at the end of the turn.
+	touchedPerTurn = 64
 
 	// timePerTurn is what others do not notice, and time to gather output for many
 	// conns.
@@ -52,7 +61,11 @@ type Loop struct {
 	touched []*socket // conns with a turn, output or a close to be seen to
 	spare   []*socket // the array touched had before
 	ready   []*socket // conns with input left, or due a Drained; round robin
-	dying   []*socket // conns to be closed at the end of this turn
+	door    []*socket // conns to be opened, new ones with input, and those whose peer leaves
+	dying   []*socket // conns that have ended, to be closed
+
+	reports int       // of the poller since the last wake turn
+	crowd   time.Time // when they were reportsPerTurn
 
 	conns    atomic.Int64  // handed over and not yet closed
 	woken    atomic.Bool   // a wake turn is under way
@@ -118,10 +131,15 @@ func (l *Loop) late(n int, since time.Time) bool {
 	return l.kernel.Now().Sub(since) >= timePerTurn
 }
 
+// full reports whether a turn, having done n things of its kind, is to begin
+// nothing more.
+func (l *Loop) full(n int) bool {
+	return n > 0 && len(l.touched) >= touchedPerTurn || l.late(n, l.now)
+}
+
 // endTurn follows a turn of any kind.
 func (l *Loop) endTurn() {
-	l.reap()
-	if len(l.touched) > 0 || len(l.ready) > 0 || l.mailbox.waiting() {
+	if len(l.touched)+len(l.ready)+len(l.door)+len(l.dying) > 0 || l.mailbox.waiting() {
 		l.wake()
 	}
 	if soonest := l.wheel.soonest; soonest != 0 && soonest < l.armed {
@@ -141,15 +159,33 @@ func (l *Loop) onReady(fd int, r kernel.Readiness) {
 		return // an event from before the descriptor was closed
 	}
 	l.beginTurn()
-	l.current = s
-	s.handle(r)
-	s.turn()
-	s.endTurn()
-	l.current = nil
-	if s.has(scheduled) {
-		s.touch()
+	s.note(r)
+	if l.crowded() || s.has(queued) {
+		s.queue()
+	} else {
+		l.current = s
+		s.serve()
+		s.turn()
+		s.endTurn()
+		l.current = nil
+		if s.has(scheduled) {
+			s.touch()
+		}
+		l.reap(1)
 	}
 	l.endTurn()
+}
+
+// crowded reports whether the poller has reported so much since the last wake turn
+// that the rest is to wait in the ready list, behind which it is asked for news. A
+// wake turn is the only mark between two of its lists; once it is under way, the loop
+// does not sleep, and all time is work.
+func (l *Loop) crowded() bool {
+	if l.reports++; l.reports == reportsPerTurn {
+		l.wake()
+		l.crowd = l.now
+	}
+	return l.reports > reportsPerTurn && l.now.Sub(l.crowd) >= timePerTurn
 }
 
 // onWake is the turn of everything that came from elsewhere than the
@@ -157,15 +193,18 @@ func (l *Loop) onReady(fd int, r kernel.Readiness) {
 func (l *Loop) onWake() {
 	l.beginTurn()
 	l.woken.Store(false)
-	for n := 0; n < tasksPerTurn && !l.late(n, l.now); n++ {
+	l.reports = 0
+	for n := 0; n < tasksPerTurn && !l.full(n); n++ {
 		t, ok := l.mailbox.next()
 		if !ok {
 			break
 		}
 		l.run(t)
 	}
-	l.serveReady()
+	l.serve(&l.ready)
+	l.serve(&l.door)
 	l.settle()
+	l.reap(math.MaxInt)
 	l.endTurn()
 }
 
@@ -173,7 +212,7 @@ func (l *Loop) onWake() {
 func (l *Loop) onTimer() {
 	l.beginTurn()
 	l.armed = never
-	for n := 0; n < timersPerTurn && !l.late(n, l.now); n++ {
+	for n := 0; n < timersPerTurn && !l.full(n); n++ {
 		due := l.wheel.pop(l.elapsed)
 		if due == nil {
 			break
@@ -189,6 +228,7 @@ func (l *Loop) onTimer() {
 		}
 	}
 	l.settle()
+	l.reap(math.MaxInt)
 	l.endTurn()
 }
 
@@ -203,27 +243,21 @@ func (l *Loop) wake() {
 func (l *Loop) run(t task) {
 	switch {
 	case t.fn == nil:
-		t.conn.open()
+		t.conn.queue()
 	case t.conn == nil || t.conn.phase != ended:
 		l.protect(t.conn, t.fn)
 	}
 }
 
-// serveReady gives the conns at the head of the ready list their turn.
-func (l *Loop) serveReady() {
-	most := min(len(l.ready), readyPerTurn) // who comes back waits for the next turn
-	if most == 0 {
-		return
-	}
+// serve gives the conns at the head of a list their turn.
+func (l *Loop) serve(list *[]*socket) {
 	n := 0
-	for began := l.kernel.Now(); n < most && !l.late(n, began); n++ {
-		s := l.ready[n]
-		l.ready[n] = nil
-		s.serve()
+	if most := min(len(*list), readyPerTurn); most > 0 { // who comes back waits for the next turn
+		for began := l.kernel.Now(); n < most && !l.late(n, began); n++ {
+			(*list)[n].serve()
+		}
 	}
-	rest := copy(l.ready, l.ready[n:])
-	clear(l.ready[rest:])
-	l.ready = l.ready[:rest]
+	*list = slices.Delete(*list, 0, n)
 }
 
 // settle ends the turn for every touched conn: first all Turns for which there is
@@ -251,13 +285,16 @@ func (l *Loop) settle() {
 	l.spare = list[:0]
 }
 
-// reap closes the conns that ended in this turn.
-func (l *Loop) reap() {
-	for i := 0; i < len(l.dying); i++ {
-		l.dying[i].destroy()
+// reap closes conns that have ended, as many as there is time for.
+func (l *Loop) reap(most int) {
+	if len(l.dying) == 0 {
+		return
 	}
-	clear(l.dying)
-	l.dying = l.dying[:0]
+	n := 0
+	for began := l.kernel.Now(); n < min(most, len(l.dying)) && !l.late(n, began); n++ {
+		l.dying[n].destroy()
+	}
+	l.dying = slices.Delete(l.dying, 0, n)
 }
 
 // protect runs code that is not ours; conn is the one that pays for a panic,

@@ -9,10 +9,11 @@ import (
 type phase uint8
 
 const (
-	opened    phase = iota
-	flushing        // Close was called: the outbox is being flushed
-	lingering       // our end of stream is sent: input is thrown away
-	ended           // closed at the end of this turn, or already
+	arrived phase = iota // waits to be opened
+	opened
+	flushing  // Close was called: the outbox is being flushed
+	lingering // our end of stream is sent: input is thrown away
+	ended     // closed soon, or already
 )
 
 // flags are facts about a conn that are independent of its phase.
@@ -37,7 +38,8 @@ const (
 	touched
 	queued
 	// How it came.
-	refused // above Config.MaxConns
+	newcomer // not served since it was opened
+	refused  // above Config.MaxConns
 )
 
 // socket is the Conn of one descriptor. An idle conn is this struct, one word
@@ -67,7 +69,7 @@ type socket struct {
 }
 
 func newSocket(l *Loop, fd int, from *listener, remote netip.AddrPort) *socket {
-	s := &socket{loop: l, fd: int32(fd), listener: from, remote: remote}
+	s := &socket{loop: l, fd: int32(fd), flags: newcomer, listener: from, remote: remote}
 	s.node.owner = s
 	return s
 }
@@ -84,17 +86,23 @@ func (s *socket) touch() {
 	}
 }
 
-// queue gives the conn a place in the ready list.
+// queue gives the conn a place in one of the lists of those who wait for a turn.
 func (s *socket) queue() {
-	if !s.has(queued) {
-		s.set(queued)
-		s.loop.ready = append(s.loop.ready, s)
+	if s.has(queued) {
+		return
+	}
+	s.set(queued)
+	if l := s.loop; s.has(newcomer | readToEnd) {
+		l.door = append(l.door, s)
+	} else {
+		l.ready = append(l.ready, s)
 	}
 }
 
 // open is the first turn of a conn on its loop.
 func (s *socket) open() {
 	l := s.loop
+	s.phase = opened
 	l.table.put(int(s.fd), s)
 	if s.has(refused) {
 		s.protocol = refusal{}
@@ -114,9 +122,12 @@ func (s *socket) open() {
 		l.config.Logger.Error("event loop cannot watch a connection", "loop", l.index, "error", err)
 		s.end(ErrAborted)
 	}
+	if l.draining {
+		s.Close()
+	}
 }
 
-// end stops everything at once; the rest follows at the end of this turn. The
+// end stops everything at once; the rest follows when this turn is over. The
 // first reason counts.
 func (s *socket) end(reason error) {
 	if s.phase == ended {

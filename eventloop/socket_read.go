@@ -21,9 +21,8 @@ func (s *socket) ResumeRead() {
 	}
 }
 
-// handle takes in one report of the poller.
-func (s *socket) handle(r kernel.Readiness) {
-	s.turn()
+// note takes in one report of the poller.
+func (s *socket) note(r kernel.Readiness) {
 	if r&kernel.Readable != 0 {
 		s.set(readable)
 	}
@@ -35,14 +34,6 @@ func (s *socket) handle(r kernel.Readiness) {
 	}
 	if r&kernel.Writable != 0 {
 		s.clear(blocked)
-		// After a hang-up what can be read comes first, since the write fails.
-		if s.out.len() > 0 && !s.has(hungUp) {
-			s.flush()
-			s.drained()
-		}
-	}
-	if !s.has(queued) {
-		s.read()
 	}
 }
 
@@ -57,12 +48,19 @@ func (s *socket) noteHangup() {
 	}
 }
 
-// serve is the turn of a conn that stood in the ready list.
+// serve does what can be done, as far as is known.
 func (s *socket) serve() {
 	s.clear(queued)
+	if s.phase == arrived {
+		s.open()
+		return
+	}
 	s.turn()
 	if s.has(spent) {
 		s.newShare()
+	}
+	// After a hang-up what can be read comes first, since the write fails.
+	if s.out.len() > 0 && !s.has(blocked|hungUp) {
 		s.flush()
 	}
 	s.drained()
@@ -115,6 +113,7 @@ func (s *socket) read() {
 }
 
 func (s *socket) deliver(p []byte) {
+	s.clear(newcomer)
 	if s.phase == opened {
 		s.call(doData, p)
 		return

@@ -28,7 +28,7 @@ func TestTimePerTurn(t *testing.T) {
 				l.EventLoop().AfterFunc(0, work)
 			}
 		}},
-		"conns": {16, func(l *looptest.Loop, work func()) {
+		"conns": {64, func(l *looptest.Loop, work func()) {
 			var conns []*looptest.Conn
 			for range many {
 				c := l.Open(func(eventloop.Conn) eventloop.Protocol { return worker{work} })

@@ -42,6 +42,7 @@ type Loop struct {
 	t      testing.TB
 	sim    *eventloop.Simulation
 	kernel *fakeKernel
+	held   bool // Run is put off
 }
 
 // NewLoop makes a loop. Config.Open is used by Open(nil).
@@ -87,9 +88,22 @@ func (l *Loop) Conns() int { return l.sim.Conns() }
 // Now is what the clock says.
 func (l *Loop) Now() time.Time { return l.kernel.now }
 
+// Together has the poller report in one list what peers do in fn, each report when
+// it is done: nothing else runs on the loop until fn has returned.
+func (l *Loop) Together(fn func()) {
+	l.t.Helper()
+	l.held = true
+	fn()
+	l.held = false
+	l.Run()
+}
+
 // Run runs the loop until it has nothing left to do.
 func (l *Loop) Run() {
 	l.t.Helper()
+	if l.held {
+		return
+	}
 	l.sim.Wake()
 	for range busyTurns {
 		if l.kernel.woken() {
