@@ -189,8 +189,9 @@ func (s *stream) figures(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 		State string `json:"state"` // "": nobody knows the run, or not yet
 	}
 	if of != nil {
+		running := of.open.Load() > 0 // asked first: what follows of one that is over is final
 		what.State, what.Made = of.state.Load().(string), of.made.Load()
-		if of.open.Load() > 0 {
+		if running {
 			what.State = streamRunning
 		}
 	}

@@ -117,6 +117,9 @@ class Sheet {
 const sheet = new Sheet();
 let telling = null;
 
+// Whether the server's figures are final; it may not know the text yet.
+const told = (f) => f.state !== "" && f.state !== "running";
+
 // What was on the way when the connection was lost is made anew.
 const again = (f) => (f.made > telling.read ? `; ${(f.made - telling.read).toLocaleString("en")} tokens were lost on the way and made anew` : "");
 
@@ -128,7 +131,8 @@ const ends = {
 
 const verdicts = {
   refused: () => "The server does not know how to tell this.",
-  finished: (f) => `Finished: the page has read the whole text${again(f)}.`,
+  finished: (f) =>
+    told(f) ? `Finished: the page has read the whole text${again(f)}.` : "The page has read the whole text; the server is about to notice.",
   stopped: (f) => ends[f.state]?.(f) ?? "Stopping: the server has not noticed yet.",
 };
 
@@ -172,7 +176,7 @@ async function follow(one) {
     $("made").textContent = figures.made.toLocaleString("en");
     const text = verdict(figures, before);
     if ($("verdict").textContent !== text) $("verdict").textContent = text;
-    if (one.state !== "running" && figures.state !== "running") return;
+    if (one.state === "refused" || (one.state !== "running" && told(figures))) return;
     before = figures;
   }
 }
