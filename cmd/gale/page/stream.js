@@ -187,6 +187,8 @@ $("controls").addEventListener("submit", (event) => {
   sheet.clear();
   const run = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
   const one = (telling = new Telling(run, $("pace").value, $("paragraphs").value));
+  $("made").textContent = 0;
+  $("verdict").textContent = "The server is asked.";
   show();
   one.tell((token) => one === telling && sheet.add(token)).then(() => one === telling && show());
   follow(one);
