@@ -112,7 +112,7 @@ func idleCommand() *cli.Command {
 func stallCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "stall",
-		Usage: "latency of WebSocket echoes while the server's process resizes pictures on all cores",
+		Usage: "latency of WebSocket echoes while the server's process resizes pictures on all cores it has",
 		Flags: append(commonFlags(5, 100, "idle", "busy-cores", "plain-goroutines", "cpu-class", "process-class"),
 			&cli.IntFlag{Name: "size", Value: 125, Usage: "bytes of a message"},
 			&cli.DurationFlag{Name: "interval", Value: 20 * time.Millisecond, Usage: "period in which each client sends a message, late or not"},
@@ -136,7 +136,6 @@ func stallCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			w.place = unpinned() // the work is to have every core, and the server a loop on each
 			w.workload.measure = w.measure
 			return w.report(c)
 		},

@@ -3,10 +3,11 @@
 //
 //   - A high nice value gives the threads what others leave. It decides who gets
 //     how much, and not how soon.
-//   - A short slice gives it up soon. A thread that runs is not preempted by one
-//     that wakes before it has used its slice, whatever their nice values, and a
-//     slice is 3 ms by default: https://docs.kernel.org/scheduler/sched-eevdf.html.
-//     A thread can ask for another one since Linux 6.12 (sched_setattr(2)).
+//   - A short slice gets a thread the processor soon. One that wakes waits as long as
+//     another one's slice is protected, whatever their nice values, unless its own is
+//     shorter: https://docs.kernel.org/scheduler/sched-eevdf.html. It is 3 ms by
+//     default, and a thread can ask for another one since Linux 6.12
+//     (sched_setattr(2)). So threads that compute ask for a longer one than all others.
 //
 // Safe for concurrent use.
 package priority
