@@ -95,11 +95,11 @@ func TestInvalidText(t *testing.T) {
 // A silent peer is pinged, and closed with 1011 if nothing comes; any byte of it
 // counts as life.
 func TestSilence(t *testing.T) {
-	for name, c := range map[string]struct{ pings, code int }{"silent": {1, 1011}, "answering": {5, 1001}} {
+	for name, c := range map[string]struct{ pings, code int }{"silent": {1, 1011}, "answering": {8, 1001}} {
 		t.Run(name, func(t *testing.T) {
 			answers := c.pings > 1
 			h := accepting(t, nil)
-			addr := serve(t, nethttp.Config{Handler: h, PingInterval: 20 * time.Millisecond, PongTimeout: 40 * time.Millisecond})
+			addr := serve(t, nethttp.Config{Handler: h, PingInterval: 100 * time.Millisecond, PongTimeout: 500 * time.Millisecond})
 			ws := dialWebSocket(t, addr)
 			pings := make(chan struct{}, 100)
 			ws.SetPingHandler(func(string) error {
@@ -112,7 +112,11 @@ func TestSilence(t *testing.T) {
 			codes := make(chan int, 1)
 			go func() { codes <- closeCode(t, ws) }() // ends with the close
 			for range c.pings {
-				<-pings
+				select {
+				case <-pings:
+				case got := <-codes:
+					t.Fatalf("closed with %d", got)
+				}
 			}
 			if answers {
 				ws.WriteControl(gorilla.CloseMessage, gorilla.FormatCloseMessage(1001, ""), time.Now().Add(waitLimit))
