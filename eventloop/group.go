@@ -110,8 +110,10 @@ func (l *Loop) halt() {
 	for t, ok := l.mailbox.next(); ok; t, ok = l.mailbox.next() {
 		l.run(t)
 	}
-	for len(l.door) > 0 {
-		l.serve(&l.door)
+	for _, s := range l.door {
+		if s.phase == arrived { // it holds a descriptor, and its application hears of its end
+			s.open()
+		}
 	}
 	l.table.each(l, func(s *socket) { s.end(ErrShutdown) })
 	for len(l.dying) > 0 {

@@ -177,9 +177,9 @@ func (l *Loop) onReady(fd int, r kernel.Readiness) {
 }
 
 // crowded reports whether the poller has reported so much since the last wake turn
-// that the rest is to wait in the ready list, behind which it is asked for news. A
-// wake turn is the only mark between two of its lists; once it is under way, the loop
-// does not sleep, and all time is work.
+// that the rest is to wait in a list of ours, which is served after the poller was
+// asked again. A wake turn is the only mark between two lists of the poller; once it is
+// under way the loop does not sleep, and all time is work.
 func (l *Loop) crowded() bool {
 	if l.reports++; l.reports == reportsPerTurn {
 		l.wake()

@@ -38,7 +38,7 @@ const (
 	touched
 	queued
 	// How it came.
-	newcomer // not served since it was opened
+	newcomer // nothing has come of it yet
 	refused  // above Config.MaxConns
 )
 

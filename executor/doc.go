@@ -23,10 +23,9 @@
 // while all other threads of the program get the shortest time slice (0.1 ms; both on
 // Linux only, the slice from 6.12 on). When it is first used, GOMAXPROCS is raised by
 // their number: a loop that wakes up then finds a free P, and the kernel takes the
-// processor from a worker for it almost at once. With plain goroutines the loop would queue behind their
-// time slices of 10 ms. Measured with two image resizes running all the time on
-// two processors, the 99th percentile of an echo's round trip was 74 ms beside
-// plain goroutines and 1.2 ms beside such workers, as without any work.
+// processor from a worker for it almost at once. With plain goroutines the loop would
+// queue behind their time slices of 10 ms. The stall workload of cmd/galebench
+// measures both; the README has its figures.
 // [Executor.Shutdown] takes GOMAXPROCS back; if that is the runtime's default, it
 // follows changes of the machine again, which it does not in between.
 //

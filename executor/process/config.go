@@ -39,8 +39,9 @@ type Config struct {
 	Jobs []string
 
 	// Nice is the niceness of the workers, 1 to 19. Default: 19, so that a busy
-	// worker never takes a processor from an event loop that wants it. Negative:
-	// that of this process.
+	// worker never takes a processor from an event loop that wants it; as with a cpu
+	// class of package executor, this program's own threads get the shortest time
+	// slice, too. Negative: that of this process.
 	Nice int
 
 	// MaxPayloadBytes bounds a job's payload and its result. Default: 64 MiB.
