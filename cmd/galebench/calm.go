@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +26,19 @@ const calmPatience = 10
 // calmResult is what was measured.
 type calmResult struct {
 	latency *load.Histogram
-	elapsed time.Duration // all of it, calm or not
+	slice99 []time.Duration // each calm slice's p99
+	elapsed time.Duration   // all of it, calm or not
+}
+
+// typical99 is the p99 of the median slice. What a machine does to everybody now
+// and then, in bursts of some milliseconds, moves the p99 of seconds, and not this
+// one; nor does what a server does in fewer than half of the slices.
+func (r *calmResult) typical99() time.Duration {
+	if len(r.slice99) == 0 {
+		return 0
+	}
+	slices.Sort(r.slice99)
+	return r.slice99[len(r.slice99)/2]
 }
 
 // runCalm runs the load until it has had d in calm. Where nobody says how calm the
@@ -88,6 +101,7 @@ func (s *slicing) run(d time.Duration) error {
 	calm := now == s.stolen
 	if calm && !s.disturbed {
 		s.latency.Add(latency)
+		s.slice99 = append(s.slice99, latency.Quantile(0.99))
 		s.kept += elapsed
 	}
 	s.stolen, s.disturbed = now, !calm

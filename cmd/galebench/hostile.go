@@ -120,7 +120,7 @@ func (w *hostileLoad) measure(c contender.Contender, _ int) (samples []sample, e
 	if err != nil {
 		return nil, err
 	}
-	before := latencies(result.latency)
+	before, sliceBefore := latencies(result.latency), result.typical99()
 	if c.Name != noAttack {
 		stop, err := w.startAttack(c.Name, server.addr.String())
 		if err != nil {
@@ -145,6 +145,8 @@ func (w *hostileLoad) measure(c contender.Contender, _ int) (samples []sample, e
 	meanwhile := latencies(result.latency)
 	return []sample{
 		{latency99, meanwhile[0]}, {latency50, meanwhile[1]}, {latencyMax, meanwhile[2]},
+		{slice99, float64(result.typical99()) / float64(time.Millisecond)},
+		{sliceFelt99, float64(result.typical99()) / float64(sliceBefore)},
 		{felt99, meanwhile[0] / before[0]}, {felt50, meanwhile[1] / before[1]},
 		{serverCPU, 100 * ended.since(began).total.Seconds() / result.elapsed.Seconds()},
 	}, nil

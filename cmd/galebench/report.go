@@ -22,6 +22,7 @@ var (
 	serverCPU            = metric{"server_cpu_percent", "%"} // 100: its one core was busy all the time
 	latency50            = metric{"p50_ms", "ms"}
 	latency99            = metric{"p99_ms", "ms"}
+	slice99              = metric{"slice_p99_ms", "ms"} // the p99 of 0.2 s: the median of them
 	latency999           = metric{"p999_ms", "ms"}
 	latencyMax           = metric{"max_ms", "ms"}
 	latency50Before      = metric{"p50_before_ms", "ms"}
@@ -31,6 +32,7 @@ var (
 	slowHeard            = metric{"slow_heard", "messages"}   // of who never reads, when it reads at last
 	slowMissed           = metric{"slow_missed", "messages"}  // and was told so
 	felt50               = metric{"p50_to_before", "x"}       // what the same clients had before the attack, or storm, is 1
+	sliceFelt99          = metric{"slice_p99_to_before", "x"}
 	felt99               = metric{"p99_to_before", "x"}
 	deliveriesPerCPU     = metric{"deliveries_per_cpu_second", "deliveries/CPU-s"}
 	userPerDelivery      = metric{"user_us_per_delivery", "us"}

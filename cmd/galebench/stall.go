@@ -56,6 +56,7 @@ func (w *stall) measure(c contender.Contender, round int) ([]sample, error) {
 	return []sample{
 		{latency99, ms(0.99)},
 		{latency50, ms(0.5)},
+		{slice99, float64(result.typical99()) / float64(time.Millisecond)},
 		{latency999, ms(0.999)},
 		{latencyMax, ms(1)},
 		{jobsPerSecond, float64(after.Jobs-before.Jobs) / result.elapsed.Seconds()},
