@@ -39,8 +39,9 @@
 // The garbage collector is everybody's: jobs that allocate much, as pictures do,
 // make it run often, and it stops all threads for a moment each time, those of low
 // priority included, which first have to run to be stopped. A server that runs such
-// jobs does well to give it room: GOGC=400, or debug.SetGCPercent, with GOMEMLIMIT
-// as the bound.
+// jobs does well to give it room: GOGC=400, or debug.SetGCPercent, and a ballast,
+// which is a []byte of some 16 MiB in a variable, never touched: it takes no memory,
+// and has a small heap grow to 80 MiB before it is collected. GOMEMLIMIT is the bound.
 //
 // A class of one's own is a bulkhead: what fills it up leaves the others alone.
 //

@@ -39,9 +39,10 @@ var layers = []struct {
 	{"handlers/...", []string{"asgi", "executor", "handlers/..."}},
 	{"examples/internal/...", []string{"asgi/asgitest"}}, // for tests
 	{"examples/...", []string{"asgi/...", "executor/...", "handlers/..."}},
+	{"cmd/internal/garbage", nil},
 	{"cmd/internal/hostile", nil}, // clients
 	{"cmd/internal/victim", []string{"asgi"}},
-	{"cmd/gale/...", []string{"asgi/...", "eventloop", "executor/...", "handlers/...", "cmd/gale/..."}},
+	{"cmd/gale/...", []string{"asgi/...", "eventloop", "executor/...", "handlers/...", "cmd/gale/...", "cmd/internal/garbage"}},
 }
 
 // foreign says which packages of other modules a layer may import; those it

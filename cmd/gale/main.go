@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 
+	"github.com/gale-server/gale/cmd/internal/garbage"
 	workers "github.com/gale-server/gale/executor/process"
 )
 
@@ -19,16 +19,9 @@ const (
 	exitUsage   = 2 // what was asked for cannot be done: flags, arguments, addresses
 )
 
-// gogc is the room for garbage that the environment's GOGC overrides: the program
-// keeps little, so that with Go's default of 100 the collector would run dozens of
-// times a second under load, and stop every loop for a moment each time.
-const gogc = 400
-
 func main() {
 	workers.Main() // a process for pictures does not return
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gogc)
-	}
+	garbage.MakeRoom()
 	os.Exit(run(os.Args, os.Stdout, os.Stderr))
 }
 

@@ -45,12 +45,9 @@ func startChild(name string, p placement) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(self, "server", "--loops", strconv.Itoa(p.procs), name)
+	cmd := exec.Command(self, "server", "--loops", strconv.Itoa(p.procs), "--room="+strconv.FormatBool(p.room), name)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirStdin, theirStdout, os.Stderr
 	cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(p.procs))
-	if p.gogc > 0 && os.Getenv("GOGC") == "" {
-		cmd.Env = append(cmd.Env, "GOGC="+strconv.Itoa(p.gogc))
-	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	c := &child{cmd: cmd, stdin: stdin, stdout: stdout, replies: bufio.NewReader(stdout)}
 	runtime.LockOSThread()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gale-server/gale/cmd/galebench/contender"
 	"github.com/gale-server/gale/cmd/galebench/load"
+	"github.com/gale-server/gale/cmd/internal/garbage"
 )
 
 // newCommand returns the command line. Nothing in it prints an error or exits:
@@ -113,7 +114,7 @@ func stallCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "stall",
 		Usage: "latency of WebSocket echoes while the server's process resizes pictures on all cores it has",
-		Flags: append(commonFlags(5, 100, "idle", "busy-cores", "plain-goroutines", "cpu-class", "process-class"),
+		Flags: append(commonFlags(5, 100, "idle", "busy-cores", "plain-goroutines", "cpu-class", "process-class", "overload"),
 			&cli.IntFlag{Name: "size", Value: 125, Usage: "bytes of a message"},
 			&cli.DurationFlag{Name: "interval", Value: 20 * time.Millisecond, Usage: "period in which each client sends a message, late or not"},
 			&cli.DurationFlag{Name: "warmup", Value: time.Second, Usage: "traffic and work before each measurement"},
@@ -131,11 +132,12 @@ func stallCommand() *cli.Command {
 			if err := checkDurations(w.warmup, w.duration); err != nil {
 				return err
 			}
-			err := w.configure(c, fmt.Sprintf("size=%d interval=%v duration=%v GOGC=%d", w.size, w.interval, w.duration, contender.StallGOGC),
+			err := w.configure(c, fmt.Sprintf("size=%d interval=%v duration=%v %s", w.size, w.interval, w.duration, garbage.Room()),
 				map[contender.Protocol]func() load.Dialogue{contender.BusyEcho: nil})
 			if err != nil {
 				return err
 			}
+			w.place.room = true
 			w.workload.measure = w.measure
 			return w.report(c)
 		},
@@ -284,14 +286,20 @@ func (w *workload) report(c *cli.Command) error {
 // serverCommand is what the program starts itself as.
 func serverCommand(stdin io.Reader) *cli.Command {
 	return &cli.Command{
-		Name:         "server",
-		Usage:        "be one contender, until standard input ends",
-		UsageText:    "galebench server [--loops n] <contender>",
-		Flags:        []cli.Flag{&cli.IntFlag{Name: "loops", Value: 1, Usage: "event loops"}},
+		Name:      "server",
+		Usage:     "be one contender, until standard input ends",
+		UsageText: "galebench server [--loops n] [--room] <contender>",
+		Flags: []cli.Flag{
+			&cli.IntFlag{Name: "loops", Value: 1, Usage: "event loops"},
+			&cli.BoolFlag{Name: "room", Usage: "give the garbage collector the room that gale's program gives it"},
+		},
 		OnUsageError: onUsageError,
 		Action: func(_ context.Context, c *cli.Command) error {
 			if c.Args().Len() != 1 {
 				return usagef("galebench server takes one contender")
+			}
+			if c.Bool("room") {
+				garbage.MakeRoom()
 			}
 			return serve(c.Args().First(), contender.Config{Loops: c.Int("loops")}, stdin, c.Root().Writer)
 		},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gale-server/gale/cmd/galebench/contender"
 	"github.com/gale-server/gale/cmd/galebench/load"
+	"github.com/gale-server/gale/cmd/internal/garbage"
 )
 
 // fanout measures what it costs to bring what is published to all who are in a
@@ -26,7 +27,7 @@ type fanout struct {
 	warmup      time.Duration
 	duration    time.Duration
 	samples     func(fanoutResult) []sample
-	gogc        int // of the servers in Go; 0: its own
+	room        bool // for the garbage of the servers in Go, as gale's own program has it
 }
 
 // fanoutResult is what one contender gave in one round.
@@ -35,10 +36,6 @@ type fanoutResult struct {
 	used cpu
 	each footprint // of a subscriber
 }
-
-// programGOGC is the room for garbage that gale's own program has. What is compared
-// with a program, and not only with libraries, has it, too.
-const programGOGC = contender.StallGOGC
 
 // The number of publishers bounds what is written of a publication.
 const maxInFlight = 1000
@@ -78,7 +75,7 @@ func sseCommand() *cli.Command {
 			contender.Events:     load.NewEventStreams("/sse?id=%s"),
 			contender.GaleEvents: load.NewEventStreams("/hub/sse?ch=%s"),
 		},
-		gogc: programGOGC,
+		room: true,
 		samples: func(r fanoutResult) []sample {
 			return []sample{{cpuPerDelivery, r.cpuEach()}, {rssPerStream, r.each.rss}, {latency99, r.latency(0.99)},
 				{userPerDelivery, r.userEach()}, {serverCPU, r.cpuShare()}}
@@ -99,7 +96,7 @@ func pollCommand() *cli.Command {
 			contender.GalePolls:  load.NewGalePolls(),
 			contender.NchanPolls: load.NewNchanPolls(),
 		},
-		gogc: programGOGC,
+		room: true,
 		samples: func(r fanoutResult) []sample {
 			return []sample{{cpuPerWake, r.cpuEach()}, {rssPerPoll, r.each.rss}, {latency99, r.latency(0.99)},
 				{userPerDelivery, r.userEach()}, {serverCPU, r.cpuShare()}}
@@ -130,13 +127,13 @@ func (w *fanout) action(_ context.Context, c *cli.Command) error {
 	}
 	w.connsFlag = "subscribers"
 	parameters := fmt.Sprintf("rooms=%d in-flight=%d size=%d duration=%v", w.rooms, w.inFlight, w.size, w.duration)
-	if w.gogc > 0 {
-		parameters += fmt.Sprintf(" GOGC=%d", w.gogc)
+	if w.room {
+		parameters += " " + garbage.Room()
 	}
 	if err := w.configureAs(c, parameters); err != nil {
 		return err
 	}
-	w.place.gogc = w.gogc
+	w.place.room = w.room
 	if err := w.choose(c.String("contenders"), slices.Collect(maps.Keys(w.media))); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gale-server/gale/cmd/galebench/contender"
 	"github.com/gale-server/gale/cmd/galebench/load"
+	"github.com/gale-server/gale/cmd/internal/garbage"
 	"github.com/gale-server/gale/cmd/internal/hostile"
 )
 
@@ -77,10 +78,10 @@ func hostileCommand() *cli.Command {
 				return err
 			}
 			parameters := fmt.Sprintf("engine=%s size=%d interval=%v pace=%v duration=%v", c.String("engine"), w.size, w.interval, w.pace, w.duration)
-			if err := w.configureAs(c, parameters+fmt.Sprintf(" GOGC=%d", programGOGC)); err != nil {
+			if err := w.configureAs(c, parameters+" "+garbage.Room()); err != nil {
 				return err
 			}
-			w.place.gogc = programGOGC
+			w.place.room = true
 			w.contenders = chosen
 			w.workload.measure = w.measure
 			return w.report(c)

@@ -39,7 +39,7 @@ func cpuModel() string {
 type placement struct {
 	load, server *unix.CPUSet // nil: anywhere
 	procs        int          // GOMAXPROCS and loops of a server
-	gogc         int          // GOGC of a server in Go, unless the environment says it; 0: its own
+	room         bool         // a server in Go gets room for garbage (garbage.MakeRoom)
 }
 
 // ownCores are the cores this process may use, read before it pins itself.

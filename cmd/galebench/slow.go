@@ -11,6 +11,7 @@ import (
 
 	"github.com/gale-server/gale/cmd/galebench/contender"
 	"github.com/gale-server/gale/cmd/galebench/load"
+	"github.com/gale-server/gale/cmd/internal/garbage"
 	"github.com/gale-server/gale/handlers/hub"
 )
 
@@ -58,10 +59,10 @@ func slowCommand() *cli.Command {
 				return err
 			}
 			w.connsFlag = "subscribers"
-			if err := w.configureAs(c, fmt.Sprintf("size=%d interval=%v duration=%v GOGC=%d", w.size, w.interval, w.duration, programGOGC)); err != nil {
+			if err := w.configureAs(c, fmt.Sprintf("size=%d interval=%v duration=%v %s", w.size, w.interval, w.duration, garbage.Room())); err != nil {
 				return err
 			}
-			w.place.gogc = programGOGC
+			w.place.room = true
 			for name := range strings.SplitSeq(c.String("contenders"), ",") {
 				name = strings.TrimSpace(name)
 				if contender.SlowPrefixes[name] == "" && name != nobodySlow {

@@ -48,7 +48,7 @@ func TestWorkloads(t *testing.T) {
 		{"http --conns 20 " + quick, galeForms + ",nethttp,fasthttp", 6 * 4},
 		{"http --conns 20 --pipeline 16 " + quick, galeForms + ",nethttp,fasthttp", 6 * 4},
 		{"hostile --conns 10 --pace 1ms " + quick, "idle,churn,deaf-echo,panics,posts,timers", 6 * 8},
-		{"hostile --conns 10 --engine nethttp " + quick, "idle,departures", 2 * 6},
+		{"hostile --conns 10 --engine nethttp " + quick, "idle,departures", 2 * 8},
 		{"fanout --subscribers 20 --in-flight 3 " + quick, rooms, 4 * 5},
 		{"fanout --subscribers 20 --rooms 5 --size 9000 --unpinned " + quick, rooms, 4 * 5},
 		{"sse --subscribers 20 --rooms 5 " + quick, "gale,nethttp", 2 * 5},
@@ -56,7 +56,7 @@ func TestWorkloads(t *testing.T) {
 		{"storm --subscribers 20 --witnesses 5 --interval 5ms --pace 20ms --spread 50ms " + quick, "gale", 10},
 		{"slow --subscribers 20 --interval 2ms " + quick, "none,disconnect,drop-oldest,latest-only", 4 * 6},
 		{"idle --conns 200 --rounds 1", galeForms + ",nbio", 5 * 5},
-		{"stall --conns 10 --interval 5ms " + quick, "idle,busy-cores,plain-goroutines,cpu-class,process-class", 5 * 6},
+		{"stall --conns 10 --interval 5ms " + quick, "idle,busy-cores,plain-goroutines,cpu-class,process-class,overload", 6 * 6},
 	} {
 		t.Run(c.command, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "rows.json")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gale-server/gale/cmd/galebench/contender"
 	"github.com/gale-server/gale/cmd/galebench/load"
+	"github.com/gale-server/gale/cmd/internal/garbage"
 )
 
 // storm measures what others feel when all subscribers of a room are dropped at
@@ -82,12 +83,12 @@ func stormCommand() *cli.Command {
 				return err
 			}
 			w.connsFlag = "subscribers"
-			parameters := fmt.Sprintf("witnesses=%d interval=%v pace=%v in-flight=%d spread=%v size=%d duration=%v GOGC=%d",
-				w.witnesses, w.interval, w.pace, w.inFlight, w.spread, w.size, w.duration, programGOGC)
+			parameters := fmt.Sprintf("witnesses=%d interval=%v pace=%v in-flight=%d spread=%v size=%d duration=%v %s",
+				w.witnesses, w.interval, w.pace, w.inFlight, w.spread, w.size, w.duration, garbage.Room())
 			if err := w.configureAs(c, parameters); err != nil {
 				return err
 			}
-			w.place.gogc = programGOGC
+			w.place.room = true
 			if err := w.choose(c.String("contenders"), []contender.Protocol{contender.GaleRooms}); err != nil {
 				return err
 			}

@@ -88,6 +88,7 @@ var contenders = []Contender{
 	{Name: "idle", Speaks: []Protocol{BusyEcho}, start: startIdle},
 	{Name: "plain-goroutines", Speaks: []Protocol{BusyEcho}, start: startPlainGoroutines},
 	{Name: "cpu-class", Speaks: []Protocol{BusyEcho}, start: startCPUClass},
+	{Name: "overload", Speaks: []Protocol{BusyEcho}, start: startOverload},
 	{Name: "busy-cores", Speaks: []Protocol{BusyEcho}, start: startBusyCores},
 	{Name: "process-class", Speaks: []Protocol{BusyEcho}, start: startProcessClass},
 }

@@ -3,6 +3,7 @@ package contender
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -11,8 +12,8 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"sync/atomic"
+	"time"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/executor"
@@ -22,8 +23,8 @@ import (
 
 // The contenders of the stall workload are one server, gale in event form, in a
 // process that makes pictures smaller all the time: not at all, on goroutines,
-// in an executor's cpu class, or in worker processes. In one more its cores are busy
-// with nothing.
+// in an executor's cpu class, or in worker processes. In two more the class is asked
+// for ten times as many as it can make, and the cores are busy with nothing.
 
 // jobsAtOnce is how many pictures are under way: one for each processor.
 var jobsAtOnce = runtime.NumCPU()
@@ -39,13 +40,8 @@ const pictureWidth, pictureHeight = 1500, 1000
 var smaller = images.Request{Width: 400, Height: 400}
 
 func startIdle(cfg Config) (net.Addr, error) {
-	debug.SetGCPercent(StallGOGC)
 	return startGale(cfg, asgi.HandlerFunc(handle))
 }
-
-// StallGOGC is the room that each server of the stall workload gives its garbage
-// collector, as gale's own program does.
-const StallGOGC = 400
 
 // startPlainGoroutines shows the disease: work beside the loops.
 func startPlainGoroutines(cfg Config) (net.Addr, error) {
@@ -65,6 +61,34 @@ func startCPUClass(cfg Config) (net.Addr, error) {
 	return startBusy(cfg, func(picture []byte) error {
 		return keepBusy(executor.ClassConfig{Name: "pictures", CPU: true, Workers: jobsAtOnce},
 			func(ctx context.Context) ([]byte, error) { return shrink(ctx, picture) })
+	})
+}
+
+// startOverload submits ten times as many pictures as the class can make. Most are
+// refused or given up.
+func startOverload(cfg Config) (net.Addr, error) {
+	const load = 10
+	return startBusy(cfg, func(picture []byte) error {
+		began := time.Now()
+		count(shrink(context.Background(), picture))
+		every := time.Since(began) / time.Duration(jobsAtOnce*load)
+		c, err := newClass(executor.ClassConfig{Name: "pictures", CPU: true, Workers: jobsAtOnce, ClientJobs: -1})
+		if err != nil {
+			return err
+		}
+		go func() { // ends with the process
+			for range time.Tick(every) {
+				_, err := c.Submit(context.Background(), executor.Job{Run: func(ctx context.Context) (any, error) {
+					data, err := shrink(ctx, picture)
+					count(data, err)
+					return data, err
+				}})
+				if saturated := (*executor.SaturatedError)(nil); err != nil && !errors.As(err, &saturated) {
+					fail(err)
+				}
+			}
+		}()
+		return nil
 	})
 }
 
@@ -131,11 +155,10 @@ func startBusy(cfg Config, work func(picture []byte) error) (net.Addr, error) {
 // keepBusy has jobs wait in a class at all times: each that ends submits the
 // next one.
 func keepBusy(class executor.ClassConfig, job func(context.Context) ([]byte, error)) error {
-	e, err := executor.New(executor.Config{Classes: []executor.ClassConfig{class}}) // shut down with the process
+	c, err := newClass(class)
 	if err != nil {
 		return err
 	}
-	c := e.Class(class.Name)
 	for range 2 * jobsAtOnce {
 		go func() { // ends with the process
 			for {
@@ -146,13 +169,26 @@ func keepBusy(class executor.ClassConfig, job func(context.Context) ([]byte, err
 	return nil
 }
 
+// newClass makes an executor with one class, which ends with the process.
+func newClass(class executor.ClassConfig) (*executor.Class, error) {
+	e, err := executor.New(executor.Config{Classes: []executor.ClassConfig{class}})
+	if err != nil {
+		return nil, err
+	}
+	return e.Class(class.Name), nil
+}
+
 // count counts a picture. One that fails would make the figures a lie.
 func count(_ []byte, err error) {
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "picture:", err)
-		os.Exit(1)
+		fail(err)
 	}
 	jobsDone.Add(1)
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "picture:", err)
+	os.Exit(1)
 }
 
 // newPicture makes a JPEG with some detail everywhere, as a photograph has.
