@@ -3,6 +3,7 @@ package eventloop
 import (
 	"encoding/binary"
 	"time"
+	"unsafe"
 
 	"github.com/panjf2000/gnet/v2/pkg/netpoll"
 	"golang.org/x/sys/unix"
@@ -27,6 +28,31 @@ func readiness(event netpoll.IOEvent, _ netpoll.IOFlags) kernel.Readiness {
 		r |= kernel.Writable
 	}
 	return r
+}
+
+func (k *pollerKernel) Read(fd int, p []byte) (int, error) {
+	return transfer(unix.SYS_RECVFROM, fd, p, unix.MSG_DONTWAIT)
+}
+
+func (k *pollerKernel) Write(fd int, p []byte) (int, error) {
+	return transfer(unix.SYS_SENDTO, fd, p, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+}
+
+// transfer receives or sends. Unlike read and write these calls are for sockets
+// alone and leave out what the kernel does for files (locks, quotas, who watches
+// them), which is memory of each connection that would have to be fetched. They do
+// not wait, so that Go's scheduler need not know of them.
+func transfer(call uintptr, fd int, p []byte, flags uintptr) (int, error) {
+	for {
+		n, _, err := unix.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags, 0, 0)
+		switch err {
+		case 0:
+			return int(n), nil
+		case unix.EINTR:
+		default:
+			return 0, err
+		}
+	}
 }
 
 func (k *pollerKernel) Writev(fd int, bufs [][]byte) (int, error) {

@@ -32,6 +32,24 @@ func readiness(event netpoll.IOEvent, flags netpoll.IOFlags) kernel.Readiness {
 	return r
 }
 
+func (k *pollerKernel) Read(fd int, p []byte) (int, error) {
+	for {
+		n, err := unix.Read(fd, p)
+		if err != unix.EINTR {
+			return max(n, 0), err
+		}
+	}
+}
+
+func (k *pollerKernel) Write(fd int, p []byte) (int, error) {
+	for {
+		n, err := unix.Write(fd, p)
+		if err != unix.EINTR {
+			return max(n, 0), err
+		}
+	}
+}
+
 // Writev writes the pieces one by one: only this file's systems pay.
 func (k *pollerKernel) Writev(fd int, bufs [][]byte) (int, error) {
 	total := 0

@@ -88,24 +88,6 @@ func (k *pollerKernel) Register(fd int) error {
 	return k.poller.AddReadWrite(&netpoll.PollAttachment{FD: fd}, true)
 }
 
-func (k *pollerKernel) Read(fd int, p []byte) (int, error) {
-	for {
-		n, err := unix.Read(fd, p)
-		if err != unix.EINTR {
-			return max(n, 0), err
-		}
-	}
-}
-
-func (k *pollerKernel) Write(fd int, p []byte) (int, error) {
-	for {
-		n, err := unix.Write(fd, p)
-		if err != unix.EINTR {
-			return max(n, 0), err
-		}
-	}
-}
-
 func (k *pollerKernel) CloseWrite(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) }
 
 func (k *pollerKernel) Hangup(fd int) (hup, reset bool) {
