@@ -139,6 +139,9 @@ func (f *feed) serve() (more bool) {
 			return false
 		}
 		l := w.local
+		if l.next%fetched == 0 {
+			fetch(l.subs[l.next:min(l.next+fetched, len(l.subs))])
+		}
 		if l.next < len(l.subs) {
 			f.serving = l.subs[l.next]
 			l.next++
@@ -151,6 +154,18 @@ func (f *feed) serve() (more bool) {
 		}
 	}
 	return true
+}
+
+// fetched is how many subscribers are looked at before they are served.
+const fetched = 16
+
+// fetch looks at what a delivery to each of the subscribers needs. One conn among
+// thousands is not in the cache: this way the processor waits for several of them at
+// a time, and not for one after the other.
+func fetch(subs []*Subscription) {
+	for _, s := range subs {
+		s.client.exchange.Congested()
+	}
 }
 
 // giveWay has the rest of a large local wait until all others that something waits

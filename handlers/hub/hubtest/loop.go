@@ -117,5 +117,8 @@ func (x *Exchange) Loop() asgi.Loop { return x.loop }
 // Post implements [asgi.Exchange].
 func (x *Exchange) Post(fn func()) bool { return x.loop.Post(fn) }
 
+// Congested implements [asgi.Exchange]: never.
+func (x *Exchange) Congested() bool { return false }
+
 // End implements [asgi.Exchange].
 func (x *Exchange) End(err error) { x.Ended = append(x.Ended, err) }
