@@ -3,6 +3,7 @@ package contender
 import (
 	"net"
 	"runtime"
+	"unsafe"
 
 	"github.com/panjf2000/gnet/v2/pkg/netpoll"
 	"golang.org/x/sys/unix"
@@ -69,7 +70,7 @@ func (l *rawLoop) event(fd int, ev netpoll.IOEvent, _ netpoll.IOFlags) error {
 		}
 	}
 	for {
-		n, err := unix.Read(fd, l.buf)
+		n, err := transfer(unix.SYS_RECVFROM, fd, l.buf)
 		switch {
 		case err == unix.EAGAIN:
 			return nil
@@ -84,11 +85,20 @@ func (l *rawLoop) event(fd int, ev netpoll.IOEvent, _ netpoll.IOFlags) error {
 	}
 }
 
+// transfer is recv or send as gale's loop calls them.
+func transfer(call uintptr, fd int, p []byte) (int, error) {
+	n, _, err := unix.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+	if err != 0 {
+		return 0, err
+	}
+	return int(n), nil
+}
+
 // write reports whether everything was written. What was not is kept, and then
 // the conn is not read until it was.
 func (l *rawLoop) write(fd int, p []byte) bool {
 	for len(p) > 0 {
-		n, err := unix.Write(fd, p)
+		n, err := transfer(unix.SYS_SENDTO, fd, p)
 		switch {
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:
