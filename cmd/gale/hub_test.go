@@ -439,6 +439,7 @@ func TestServeSettings(t *testing.T) {
 		{env: "GALE_JWT_SECRET=short", says: `GALE_JWT_SECRET: its secret has 5 bytes, and needs 32`},
 		{text: "[[jwt.keys]]\nalgorithm = \"HS256\"\nsecret = \"" + jwtSecret + "\"\n\n[[jwt.keys]]\nalgorithm = \"none\"\nsecret = \"x\"",
 			says: `gale.toml:5: jwt.keys[1]: `},
+		{text: "[jwt]\naudience = \"chat\"\n" + anyone, says: `gale.toml:1: jwt: there are no keys`},
 		{text: "[[jwt.keys]]\nalgorithm = \"HS256\"\nsecret = \"short\"", says: `gale.toml:1: jwt.keys[0]: its secret has 5 bytes`},
 		{text: "[[jwt.keys]]\nalgorithm = \"HS256\"", says: `gale.toml:1: jwt.keys[0]: a key has one of`},
 		{text: "[jwt]\nkeys = [{algorithm = \"RS256\", public-key = \"x\"}]", says: `gale.toml:2: jwt.keys[0]: jwt: this is no key in PEM`},

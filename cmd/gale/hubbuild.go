@@ -141,7 +141,11 @@ func (f *hubFlags) verifier(file *hubFile) (*jwt.Verifier, error) {
 		}
 		config.Keys = append(config.Keys, key)
 	}
-	if len(config.Keys) == 0 {
+	switch {
+	case len(config.Keys) > 0:
+	case config.Audience != "" || config.Issuer != "" || config.Leeway != 0 || config.MaxAge != 0:
+		return nil, file.wrong("jwt", errors.New("there are no keys: set jwt.keys, or GALE_JWT_SECRET"))
+	default:
 		return nil, nil
 	}
 	return jwt.New(config)

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"time"
 
@@ -82,6 +83,9 @@ func (c Config) withDefaults() (Config, error) {
 		if limit < 0 {
 			return c, fmt.Errorf("longpoll: Config.%s is negative", name)
 		}
+	}
+	if math.IsNaN(c.PollRate) || math.IsInf(c.PollRate, 0) {
+		return c, errors.New("longpoll: Config.PollRate is no number")
 	}
 	for _, origin := range c.AllowedOrigins {
 		if u, err := url.Parse(origin); origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin) {

@@ -2,6 +2,7 @@ package longpoll_test
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -304,6 +305,7 @@ func TestConfig(t *testing.T) {
 		"MaxBytes is negative":     {Hub: h, Authenticate: anyone, MaxBytes: -1},
 		"Linger is negative":       {Hub: h, Authenticate: anyone, Linger: -1},
 		"MaxParked is negative":    {Hub: h, Authenticate: anyone, MaxParked: -1},
+		"PollRate is no number":    {Hub: h, Authenticate: anyone, PollRate: math.NaN()},
 		"PollBurst is negative":    {Hub: h, Authenticate: anyone, PollBurst: -1},
 		`"page.example"`:           {Hub: h, Authenticate: anyone, AllowedOrigins: []string{"page.example"}},
 		`"https://page.example/"`:  {Hub: h, Authenticate: anyone, AllowedOrigins: []string{"*", "https://page.example/"}},

@@ -3,6 +3,7 @@ package socket
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/gale-server/gale/handlers/hub"
@@ -65,6 +66,9 @@ func (c Config) withDefaults() (Config, error) {
 	} {
 		if limit < 0 {
 			return c, fmt.Errorf("socket: %s is negative", name)
+		}
+		if math.IsNaN(limit) || math.IsInf(limit, 0) {
+			return c, fmt.Errorf("socket: %s is no number", name)
 		}
 	}
 	standard(&c.ConnectTimeout, 10*time.Second)

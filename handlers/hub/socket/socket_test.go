@@ -2,6 +2,7 @@ package socket_test
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -227,6 +228,7 @@ func TestNew(t *testing.T) {
 		"no hub":            {socket.Config{Authenticate: anyone}, false},
 		"no authentication": {socket.Config{Hub: h}, false},
 		"negative":          {socket.Config{Hub: h, Authenticate: anyone, MaxFaults: -1}, false},
+		"no number":         {socket.Config{Hub: h, Authenticate: anyone, CommandRate: math.NaN()}, false},
 		"negative timeout":  {socket.Config{Hub: h, Authenticate: anyone, ConnectTimeout: -1}, false},
 		"negative rate":     {socket.Config{Hub: h, Authenticate: anyone, CommandRate: -1}, false},
 		"defaults":          {socket.Config{Hub: h, Authenticate: anyone}, true},
