@@ -25,9 +25,9 @@ var ballast []byte
 // MakeRoom has this process collect its garbage less often than Go does by default:
 // from 80 MiB on, and when the heap is five times what is in use. If the environment
 // says how often (GOGC) or how much memory there is (GOMEMLIMIT), that counts instead.
-// Call it once, early.
+// Idempotent.
 func MakeRoom() {
-	if os.Getenv("GOGC")+os.Getenv("GOMEMLIMIT") != "" {
+	if ballast != nil || os.Getenv("GOGC")+os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
 	debug.SetGCPercent(percent)
