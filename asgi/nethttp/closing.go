@@ -152,12 +152,13 @@ func (x *webSocketExchange) look() {
 	case quiet < cfg.PingInterval:
 		x.arm(cfg.PingInterval - quiet)
 	default:
+		now := time.Now().UnixNano() // before the ping, whose answer may be read at any time after it
 		x.put(frame{kind: gorilla.PingMessage})
 		if cfg.PongTimeout == 0 {
 			x.arm(cfg.PingInterval)
 			return
 		}
-		x.pingedAt = time.Now().UnixNano()
+		x.pingedAt = now
 		x.arm(cfg.PongTimeout)
 	}
 }
