@@ -23,15 +23,18 @@ const (
 var ballast []byte
 
 // MakeRoom has this process collect its garbage less often than Go does by default:
-// from 80 MiB on, and when the heap is five times what is in use. If the environment
-// says how often (GOGC) or how much memory there is (GOMEMLIMIT), that counts instead.
+// when the heap is five times what is in use, and from 80 MiB on. If the environment
+// says how often (GOGC), that counts instead; with a limit of memory (GOMEMLIMIT),
+// which the ballast would take its part of, the heap is collected from 16 MiB on.
 // Idempotent.
 func MakeRoom() {
-	if ballast != nil || os.Getenv("GOGC")+os.Getenv("GOMEMLIMIT") != "" {
+	if os.Getenv("GOGC") != "" {
 		return
 	}
 	debug.SetGCPercent(percent)
-	ballast = make([]byte, ballastBytes)
+	if ballast == nil && os.Getenv("GOMEMLIMIT") == "" {
+		ballast = make([]byte, ballastBytes)
+	}
 }
 
 // Room describes what MakeRoom makes.
