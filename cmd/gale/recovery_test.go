@@ -314,7 +314,12 @@ func (f *follower) got(m recoveryMessage) error {
 }
 
 func (f *follower) missed(g recoveryGap) error {
-	if place := f.places[g.Channel]; g.From.Offset != place.Offset || g.To.Offset <= place.Offset || g.Missing != int64(g.To.Offset-place.Offset) {
+	place := f.places[g.Channel]
+	from := place.Offset
+	if place.Epoch == "" && f.w.mayMiss { // it has asked for what there is, and lost some of that before it got any
+		from = g.From.Offset
+	}
+	if g.From.Offset != from || g.To.Offset <= from || g.Missing != int64(g.To.Offset-from) {
 		return fmt.Errorf("a gap of %d from %v to %v in %s, at %v", g.Missing, g.From, g.To, g.Channel, place)
 	}
 	f.places[g.Channel] = g.To
