@@ -11,6 +11,16 @@ import (
 	"github.com/gale-server/gale/executor"
 )
 
+// lasts takes d, unless the job is cancelled before.
+func lasts(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
+
 func TestShutdownWaits(t *testing.T) {
 	inBubble(t, executor.Config{Classes: []executor.ClassConfig{{Name: "test", Workers: 2}}}, func(t *testing.T, e *executor.Executor) {
 		c := e.Class("test")
@@ -18,9 +28,11 @@ func TestShutdownWaits(t *testing.T) {
 		var all []*executor.Future
 		for range 10 {
 			all = append(all, submit(t, c, context.Background(), executor.Job{Run: func(ctx context.Context) (any, error) {
-				time.Sleep(time.Second)
+				if err := lasts(ctx, time.Second); err != nil {
+					return nil, err
+				}
 				// What a job needs to end is accepted to the end.
-				return executor.Run(ctx, e.Class(executor.Blocking), func(context.Context) (int, error) { time.Sleep(time.Second); return 1, nil })
+				return executor.Run(ctx, e.Class(executor.Blocking), func(ctx context.Context) (int, error) { return 1, lasts(ctx, time.Second) })
 			}}))
 		}
 		done := make(chan error)
@@ -55,7 +67,7 @@ func TestShutdownWaits(t *testing.T) {
 func TestCloseDropsWhatWaits(t *testing.T) {
 	inBubble(t, executor.Config{Classes: []executor.ClassConfig{{Name: "test", Workers: 1}}}, func(t *testing.T, e *executor.Executor) {
 		c := e.Class("test")
-		runs := submit(t, c, context.Background(), executor.Job{Run: func(context.Context) (any, error) { time.Sleep(time.Second); return 1, nil }})
+		runs := submit(t, c, context.Background(), executor.Job{Run: func(ctx context.Context) (any, error) { return 1, lasts(ctx, time.Second) }})
 		synctest.Wait()
 		waits := submit(t, c, context.Background(), executor.Job{Run: never(t)})
 		if err := e.Close(context.Background()); err != nil {

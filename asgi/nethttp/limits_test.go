@@ -39,12 +39,13 @@ type bubble struct {
 
 	mu     sync.Mutex
 	events []string
+	moved  chan struct{} // closed with the next event
 }
 
 // inBubble runs a server and then test, and checks that both end.
 func inBubble(t *testing.T, app func(x asgi.Exchange, ev asgi.ReceiveEvent), test func(b *bubble)) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &bubble{t: t, conns: make(chan net.Conn), x: make(chan asgi.Exchange, 10), done: make(chan error, 1)}
+		b := &bubble{t: t, conns: make(chan net.Conn), x: make(chan asgi.Exchange, 10), done: make(chan error, 1), moved: make(chan struct{})}
 		srv, err := NewServer(Config{Logger: slog.New(slog.DiscardHandler), Handler: asgi.HandlerFunc(func(s *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 			if s.Type == asgi.ScopeLifespan {
 				x.End(asgi.ErrUnsupportedScope)
@@ -54,6 +55,8 @@ func inBubble(t *testing.T, app func(x asgi.Exchange, ev asgi.ReceiveEvent), tes
 			return asgi.ReceiverFunc(func(ev asgi.ReceiveEvent) {
 				b.mu.Lock()
 				b.events = append(b.events, ev.EventType())
+				close(b.moved)
+				b.moved = make(chan struct{})
 				b.mu.Unlock()
 				app(x, ev)
 			})
@@ -71,10 +74,25 @@ func inBubble(t *testing.T, app func(x asgi.Exchange, ev asgi.ReceiveEvent), tes
 	})
 }
 
-func (b *bubble) saw(event string) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Contains(b.events, event)
+// saw reports whether the application has got an event, once all has come to rest.
+func (b *bubble) saw(event string) bool { return b.sees(event, 0) }
+
+// sees waits for an event of the application, at most so long.
+func (b *bubble) sees(event string, within time.Duration) bool {
+	synctest.Wait()
+	for deadline := time.After(within); ; {
+		b.mu.Lock()
+		seen, moved := slices.Contains(b.events, event), b.moved
+		b.mu.Unlock()
+		if seen {
+			return true
+		}
+		select {
+		case <-moved:
+		case <-deadline:
+			return false
+		}
+	}
 }
 
 // pipeListener accepts the ends of pipes.
@@ -100,13 +118,13 @@ type peer struct {
 	net.Conn
 	mu    sync.Mutex
 	got   []byte
-	ended bool
+	ended chan struct{} // closed with the stream
 }
 
 func (b *bubble) dial(reads bool) *peer {
 	ours, theirs := net.Pipe()
 	b.conns <- theirs
-	p := &peer{Conn: ours}
+	p := &peer{Conn: ours, ended: make(chan struct{})}
 	b.t.Cleanup(func() { ours.Close() })
 	if reads {
 		go p.readAll() // ends with the connection
@@ -115,11 +133,11 @@ func (b *bubble) dial(reads bool) *peer {
 }
 
 func (p *peer) readAll() {
+	defer close(p.ended)
 	for buf := make([]byte, 4096); ; {
 		n, err := p.Read(buf)
 		p.mu.Lock()
 		p.got = append(p.got, buf[:n]...)
-		p.ended = p.ended || err != nil
 		p.mu.Unlock()
 		if err != nil {
 			return
@@ -131,6 +149,14 @@ func (p *peer) readAll() {
 func (p *peer) send(text string) {
 	_, _ = io.WriteString(p, text) // the server may have closed
 	synctest.Wait()
+}
+
+// wait waits for the end of the stream, at most so long.
+func (p *peer) wait(d time.Duration) {
+	select {
+	case <-p.ended:
+	case <-time.After(d):
+	}
 }
 
 // came is what the peer has read: statuses, pings and codes of close frames,
@@ -150,10 +176,13 @@ func (p *peer) came() string {
 			words = append(words, "ping")
 		}
 	}
-	if p.ended {
-		return strings.Join(append(words, "closed"), " ")
+	select {
+	case <-p.ended:
+		words = append(words, "closed")
+	default:
+		words = append(words, "open")
 	}
-	return strings.Join(append(words, "open"), " ")
+	return strings.Join(words, " ")
 }
 
 // answersAll answers requests that are complete, and accepts WebSockets.
@@ -182,7 +211,7 @@ func said(t *testing.T, text string, waits ...time.Duration) (came string) {
 		p := b.dial(true)
 		p.send(text)
 		for _, d := range waits {
-			time.Sleep(d) // of the bubble
+			p.wait(d)
 		}
 		came = p.came()
 		p.Close()
@@ -274,7 +303,7 @@ var defaultLimits = []struct {
 			x := <-b.x
 			x.Post(func() { _ = x.Send(&asgi.WebSocketClose{}) })
 			synctest.Wait()
-			time.Sleep(after(5*time.Second, over))
+			p.wait(after(5*time.Second, over))
 			came = p.came()
 		})
 		return came
@@ -329,9 +358,7 @@ var defaultLimits = []struct {
 	{"nethttp.Config.WriteTimeout", func(t *testing.T, over int) (came string) {
 		inBubble(t, answersAll, func(b *bubble) {
 			p, _ := stalledPeer(b, 1)
-			time.Sleep(after(30*time.Second, over))
-			synctest.Wait()
-			came = fmt.Sprint(b.saw("websocket.disconnect"))
+			came = fmt.Sprint(b.sees("websocket.disconnect", after(30*time.Second, over)))
 			p.Close()
 		})
 		return came
@@ -342,10 +369,8 @@ var defaultLimits = []struct {
 			p := b.dial(true)
 			p.send(getText)
 			b.stop()
-			synctest.Wait()
-			time.Sleep(after(10*time.Second, over))
-			synctest.Wait()
-			came = fmt.Sprint(b.saw("gale.drain"), b.saw("http.disconnect"))
+			disconnected := b.sees("http.disconnect", after(10*time.Second, over))
+			came = fmt.Sprint(b.saw("gale.drain"), disconnected)
 			p.Close()
 		})
 		return came
