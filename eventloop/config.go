@@ -94,7 +94,8 @@ type Config struct {
 	BlockedAfter time.Duration
 
 	// Logger receives what no caller can be told: panics, blocked loops,
-	// failing accepts. Default: slog.Default().
+	// failing accepts. It is called on loops, and must not wait for its writer.
+	// Default: slog.Default().
 	Logger *slog.Logger
 }
 

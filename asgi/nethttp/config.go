@@ -22,7 +22,9 @@ type Config struct {
 	// Handler is the application. Required.
 	Handler asgi.Handler
 
-	// Logger takes what goes wrong. Default: slog.Default().
+	// Logger takes what goes wrong. It and AccessLog are called on the goroutines
+	// of connections, which a handler that waits for its writer holds up. Package
+	// logsink has a writer that does not wait. Default: slog.Default().
 	Logger *slog.Logger
 
 	// AccessLog takes one record per finished request and WebSocket. What net/http

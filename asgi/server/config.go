@@ -23,7 +23,9 @@ type Config struct {
 	// scope before the first connection.
 	Handler asgi.Handler
 
-	// Logger takes what goes wrong. Default: slog.Default().
+	// Logger takes what goes wrong. It and AccessLog are called on loops: a handler
+	// that waits for its writer holds up every connection of its loop. Package
+	// logsink has a writer that does not wait. Default: slog.Default().
 	Logger *slog.Logger
 
 	// AccessLog takes one record per finished request and WebSocket. One that is

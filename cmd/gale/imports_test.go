@@ -25,6 +25,7 @@ var layers = []struct {
 	{"asgi/internal/engine", []string{"asgi", "asgi/websocket"}}, // what engines share
 	{"asgi/internal/...", nil},                                   // data of tests
 	{"asgi/http1", []string{"asgi"}},
+	{"asgi/logsink", nil},
 	{"asgi/websocket", []string{"asgi"}},
 	{"asgi/nethttp", []string{"asgi", "asgi/websocket", "asgi/internal/engine"}},
 	{"asgi/server", []string{"asgi", "asgi/http1", "asgi/websocket", "asgi/internal/engine", "eventloop"}},

@@ -60,7 +60,8 @@ type Config struct {
 	// afterwards. Default 4096.
 	MaxBacklog int
 
-	// Logger gets what no client can be told. Default: slog.Default().
+	// Logger gets what no client can be told. It is called on loops, and must not
+	// wait for its writer. Default: slog.Default().
 	Logger *slog.Logger
 
 	// Now is the clock. Default: time.Now.

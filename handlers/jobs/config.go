@@ -96,8 +96,8 @@ type Config struct {
 	// bound.
 	MaxStreamAge time.Duration
 
-	// Logger takes why jobs failed, where that is not for the client to know.
-	// Default: slog.Default().
+	// Logger takes why jobs failed, where that is not for the client to know. It is
+	// called on loops, and must not wait for its writer. Default: slog.Default().
 	Logger *slog.Logger
 }
 
