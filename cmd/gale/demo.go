@@ -51,7 +51,7 @@ func demoCommand() *cli.Command {
 			"and see what the chat feels of it. Stop with Ctrl-C.",
 		Flags: append(f.flags(), where.flag()),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			logger, err := f.logger(c.Root().ErrWriter)
+			logger, err := f.serverLog(c.Root())
 			if err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 
@@ -204,7 +205,11 @@ func (f *hubFlags) run(ctx context.Context, c *cli.Command) (err error) {
 		}
 	}
 	f.fromFile(c, file)
-	logger, err := f.logger(c.Root().ErrWriter)
+	openLog := f.serverLog
+	if f.check {
+		openLog = func(root *cli.Command) (*slog.Logger, error) { return f.logger(root.ErrWriter) }
+	}
+	logger, err := openLog(c.Root())
 	if err != nil {
 		return err
 	}

@@ -27,10 +27,12 @@ func main() {
 
 // run runs the program and returns its exit code. An error is one line.
 func run(args []string, stdout, stderr io.Writer) int {
-	err := newCommand(stdout, stderr).Run(context.Background(), args)
-	if err == nil {
-		return exitOK
+	command := newCommand(stdout, stderr)
+	code := exitOK
+	if err := command.Run(context.Background(), args); err != nil {
+		fmt.Fprintf(command.ErrWriter, "gale: %v\n", oneLine(err))
+		code = exitCode(err)
 	}
-	fmt.Fprintf(stderr, "gale: %v\n", oneLine(err))
-	return exitCode(err)
+	flushOutput(command.Writer, command.ErrWriter)
+	return code
 }

@@ -99,13 +99,24 @@ func serve(t testing.TB, args ...string) *process {
 
 func serveCommand(t testing.TB, cmd *exec.Cmd) *process {
 	t.Helper()
+	p := startProcess(t, cmd)
+	p.url = p.waitLog(urlPattern)
+	return p
+}
+
+// startProcess starts a command, and keeps what it says: its standard output, and its
+// standard error unless that is set.
+func startProcess(t testing.TB, cmd *exec.Cmd) *process {
+	t.Helper()
 	asgitest.CheckLeaks(t)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &process{t: t, cmd: cmd, log: newWatchedBuffer(), exited: make(chan struct{})}
-	cmd.Stderr = p.log
+	if cmd.Stderr == nil {
+		cmd.Stderr = p.log
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +135,6 @@ func serveCommand(t testing.TB, cmd *exec.Cmd) *process {
 			t.Logf("the program said:\n%s", p.log)
 		}
 	})
-	p.url = p.waitLog(urlPattern)
 	return p
 }
 

@@ -112,7 +112,7 @@ func (f *serveFlags) serve(ctx context.Context, c *cli.Command, config server.Co
 	logger := config.Logger
 	if logger == nil {
 		var err error
-		if logger, err = f.logger(c.Root().ErrWriter); err != nil {
+		if logger, err = f.serverLog(c.Root()); err != nil {
 			return err
 		}
 	}
