@@ -62,7 +62,7 @@ func (c *Client) ID() string { return c.hub.born + strconv.FormatUint(c.number, 
 func (c *Client) Identity() *Identity { return &c.who }
 
 // Renew gives the client another identity of the same user: other grants, a later
-// end. Subscriptions that are no longer granted end, also those of which only
+// end. It is refused if the user was disconnected since it was proven. Subscriptions that are no longer granted end, also those of which only
 // presence is not.
 func (c *Client) Renew(who Identity) error {
 	switch {
@@ -70,11 +70,13 @@ func (c *Client) Renew(who Identity) error {
 		return errOver
 	case who.User != c.who.User:
 		return &Error{Code: BadToken, Text: "the token is of another user"}
+	case c.hub.revoked(&who):
+		return errProof
 	}
 	c.who = who
 	for _, s := range slices.Clone(c.subs) {
 		if err := c.maySubscribe(s.Channel(), s.presence); err != nil {
-			s.revoke(refusal(err))
+			s.revoke(AsError(err))
 		}
 	}
 	return nil
@@ -82,9 +84,9 @@ func (c *Client) Renew(who Identity) error {
 
 // maySubscribe returns why the client may not subscribe to a channel.
 func (c *Client) maySubscribe(channel string, presence bool) error {
-	err := c.hub.config.Allow(&c.who, Subscribe, channel)
+	err := c.hub.Allow(&c.who, Subscribe, channel)
 	if err == nil && presence {
-		err = c.hub.config.Allow(&c.who, Presence, channel)
+		err = c.hub.Allow(&c.who, Presence, channel)
 	}
 	return err
 }
@@ -242,8 +244,8 @@ func (c *Client) maySee(channel string) error {
 	case !ValidChannel(channel):
 		return errBadChannel
 	}
-	if err := c.hub.config.Allow(&c.who, Presence, channel); err != nil {
-		return refusal(err)
+	if err := c.hub.Allow(&c.who, Presence, channel); err != nil {
+		return err
 	}
 	if !c.hub.Options(channel).Presence {
 		return errNoPresence
@@ -272,10 +274,7 @@ func (c *Client) mayRead(channel string) error {
 	case !ValidChannel(channel):
 		return errBadChannel
 	}
-	if err := c.hub.config.Allow(&c.who, Subscribe, channel); err != nil {
-		return refusal(err)
-	}
-	return nil
+	return c.hub.Allow(&c.who, Subscribe, channel)
 }
 
 // member is the client as others see it.

@@ -60,6 +60,16 @@ type Config struct {
 	// afterwards. Default 4096.
 	MaxBacklog int
 
+	// RevocationAge is how long it is remembered who was disconnected, or
+	// unsubscribed, by the server: as long as a proof of before may still be good.
+	// Default 25 h: a little more than jwt.Config.MaxAge.
+	RevocationAge time.Duration
+
+	// MaxRevocations bounds how many are remembered, each with some 300 bytes. Beyond,
+	// the oldest one makes room, and stands for everybody: who comes with a token of
+	// before it needs a new one. Default 100,000.
+	MaxRevocations int
+
 	// Logger gets what no client can be told. It is called on loops, and must not
 	// wait for its writer. Default: slog.Default().
 	Logger *slog.Logger
@@ -147,11 +157,14 @@ func (c Config) withDefaults() (Config, error) {
 	for name, limit := range map[string]int{
 		"MaxClients": c.MaxClients, "MaxClientsPerUser": c.MaxClientsPerUser, "MaxSubscriptions": c.MaxSubscriptions,
 		"MaxChannels": c.MaxChannels, "MaxPublishBytes": c.MaxPublishBytes, "MaxBacklog": c.MaxBacklog,
-		"PublishBurst": c.PublishBurst,
+		"PublishBurst": c.PublishBurst, "MaxRevocations": c.MaxRevocations,
 	} {
 		if limit < 0 {
 			return c, fmt.Errorf("hub: %s is negative", name)
 		}
+	}
+	if c.RevocationAge < 0 {
+		return c, errors.New("hub: RevocationAge is negative")
 	}
 	standard(&c.MaxClients, 1_000_000)
 	standard(&c.MaxClientsPerUser, 100)
@@ -161,6 +174,8 @@ func (c Config) withDefaults() (Config, error) {
 	standard(&c.PublishRate, 10)
 	standard(&c.PublishBurst, 50)
 	standard(&c.MaxBacklog, 4096)
+	standard(&c.RevocationAge, 25*time.Hour)
+	standard(&c.MaxRevocations, 100_000)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}

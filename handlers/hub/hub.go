@@ -24,6 +24,8 @@ type Hub struct {
 	senders rates  // that have no connection
 	stats   stats
 
+	revocations revocations
+
 	mu     sync.Mutex
 	feeds  map[asgi.Loop]*feed
 	users  map[string]map[*Client]struct{}
@@ -55,6 +57,7 @@ func New(config Config) (*Hub, error) {
 		users:  make(map[string]map[*Client]struct{}),
 		born:   newEpoch(),
 	}
+	h.revocations.age, h.revocations.most = c.RevocationAge, c.MaxRevocations
 	if err := h.broker.Start((*events)(h)); err != nil {
 		return nil, err
 	}
@@ -186,11 +189,17 @@ func (h *Hub) Members(channel string, limit int, done func(members []Member, tot
 func (h *Hub) Forget(channel string) { h.broker.Forget(channel) }
 
 // Disconnect ends all clients of a user in this process, and returns how many there
-// were. reason is what they are told; nil is one with the code Disconnected.
+// were. reason is what they are told; nil is one with the code Disconnected. The user
+// comes in again, over any transport, only with what was proven later: see
+// Identity.Proven. Nobody in particular, who is "", cannot be disconnected.
 func (h *Hub) Disconnect(user string, reason *Error) int {
+	if user == "" {
+		return 0
+	}
 	if reason == nil {
 		reason = errDisconnected
 	}
+	h.revoke(user, "")
 	clients := h.clientsOf(user)
 	for _, c := range clients {
 		c.post(func() { c.expel(reason) })
@@ -199,18 +208,34 @@ func (h *Hub) Disconnect(user string, reason *Error) int {
 }
 
 // Unsubscribe ends the subscriptions to a channel, or to a pattern, of all clients of
-// a user in this process. reason is what they are told; nil is one with the code
-// NotAllowed.
+// a user in this process, and with a channel those to patterns that it fits, with a
+// pattern those to channels that fit it. reason is what they are told; nil is one with
+// the code NotAllowed. The user gets messages of these channels again only with an
+// identity that was proven later: see Identity.Proven.
 func (h *Hub) Unsubscribe(user, channel string, reason *Error) {
+	if user == "" || channel == "" {
+		return
+	}
 	if reason == nil {
 		reason = errRevoked
 	}
+	h.revoke(user, channel)
 	for _, c := range h.clientsOf(user) {
 		c.post(func() {
-			if s := c.find(channel); s != nil {
-				s.revoke(reason)
+			for _, s := range slices.Clone(c.subs) {
+				if overlap(s.Channel(), channel) {
+					s.revoke(reason)
+				}
 			}
 		})
+	}
+}
+
+// revoke remembers that a user was shut out. It comes before the clients are looked
+// for: who connects meanwhile is either among them, or refused.
+func (h *Hub) revoke(user, channel string) {
+	if h.revocations.add(user, channel, h.config.Now()) {
+		h.config.Logger.Warn("more users were shut out than Config.MaxRevocations: every user with an older token needs a new one")
 	}
 }
 
@@ -232,6 +257,8 @@ func (h *Hub) Connect(x asgi.Exchange, who Identity, out Outlet) (*Client, error
 		return nil, errClosed
 	case h.stats.clients.Load() >= int64(h.config.MaxClients):
 		return nil, &Error{Code: TooMany, Text: "as many clients are here as may be"}
+	case h.revoked(&who):
+		return nil, errProof
 	case who.User != "" && len(h.users[who.User]) >= h.config.MaxClientsPerUser:
 		return nil, &Error{Code: TooMany, Text: "you have as many connections as you may"}
 	}

@@ -13,6 +13,11 @@ type Identity struct {
 	Info    json.RawMessage // what others may know, with the member; nil for nothing
 	Expires time.Time       // when it must be renewed; zero: never
 	Grants  Grants
+
+	// Proven is when what the identity goes by was made: the iat of a token. After
+	// Hub.Disconnect a user comes in again only with what was made later. Zero: now,
+	// for whom Authenticate has just looked up.
+	Proven time.Time
 }
 
 // Grants are the channels in which a client may do something: names, and

@@ -24,8 +24,11 @@ func (h *Hub) mayPublish(who *Identity, p *Publication, rate func(now time.Time)
 	if err := h.check(p); err != nil {
 		return err
 	}
-	if err := h.config.Allow(who, Publish, p.Channel); err != nil {
-		return refusal(err)
+	if h.revoked(who) {
+		return errProof
+	}
+	if err := h.Allow(who, Publish, p.Channel); err != nil {
+		return err
 	}
 	now := h.config.Now()
 	if wait, ok := rate(now); !ok {

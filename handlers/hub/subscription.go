@@ -153,7 +153,7 @@ func (c *Client) subscribe(channel string, o *SubscribeOptions) (s *Subscription
 		return nil, false, &Error{Code: TooMany, Text: "you have as many subscriptions as you may"}
 	}
 	if err := c.maySubscribe(channel, o.Presence); err != nil {
-		return nil, false, refusal(err)
+		return nil, false, err
 	}
 	options := c.hub.Options(channel)
 	if (o.Presence || o.Member) && (wide || !options.Presence) {

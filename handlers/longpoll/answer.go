@@ -152,6 +152,7 @@ func (p *poll) tag(n *news) string {
 		Places:   make([]hub.Position, len(p.subs)),
 		User:     who.User,
 		Expires:  who.Expires,
+		Proven:   who.Proven,
 	}
 	for i, s := range p.subs {
 		c.Channels[i], c.Places[i] = s.Channel(), s.Position()

@@ -92,7 +92,8 @@
 // A cursor is signed (see package cursor) and proves that its channels were
 // granted: Authenticate is called for a poll without one, and again when
 // Config.ProofAge has passed. Until then a client that has lost its rights reads
-// on, unless the hub's Config.Allow says no, or it is disconnected.
+// on, unless the hub's Config.Allow says no. After Hub.Disconnect or Hub.Unsubscribe a
+// cursor of the user counts only if it was proven later.
 //
 // # Clients that go away
 //

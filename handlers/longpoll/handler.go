@@ -97,25 +97,30 @@ func (h *Handler) admit(scope *asgi.Scope, r *request) (who hub.Identity, places
 	if r.cursor != "" {
 		was, err = h.config.Cursors.Bearer(r.cursor, r.channels, h.now())
 		if err == nil && !was.Expires.IsZero() {
-			return hub.Identity{
+			who = hub.Identity{
 				User:    was.User,
 				Expires: was.Expires,
 				Grants:  hub.Grants{Subscribe: r.channels},
-			}, was.Places, nil
+				Proven:  was.Proven,
+			}
+			if who.Proven.IsZero() {
+				who.Proven = time.Unix(0, 0) // nobody knows, and so before everything
+			}
+			if err = h.stands(&who, r.channels); err == nil {
+				return who, was.Places, nil
+			}
 		}
-		if err != nil && codeOf(err) != hub.TokenExpired {
+		if err != nil && codeOf(err) == hub.BadCursor {
 			return who, nil, err
 		}
 		expired = err
 	}
-	who, err = h.config.Authenticate(scope, hub.TokenOf(scope))
+	who, err = h.config.Hub.Admit(h.config.Authenticate, scope, hub.TokenOf(scope))
 	switch {
 	case err != nil && expired != nil && hub.AsError(err).HTTPStatus() == http.StatusUnauthorized:
 		return who, nil, expired // and so it needs what it has not got
 	case err != nil:
 		return who, nil, err
-	case !who.Expires.IsZero() && !h.now().Before(who.Expires):
-		return who, nil, &hub.Error{Code: hub.TokenExpired, Text: "your token has expired"}
 	case r.cursor != "" && was.User != who.User:
 		return who, nil, &hub.Error{Code: hub.BadCursor, Text: "the cursor is of another user"}
 	}
@@ -123,6 +128,20 @@ func (h *Handler) admit(scope *asgi.Scope, r *request) (who hub.Identity, places
 		who.Expires = until
 	}
 	return who, was.Places, nil
+}
+
+// stands returns why the proof that a cursor stands for does not count any more, for
+// its user or for one of the channels; then the client must prove anew who it is.
+func (h *Handler) stands(who *hub.Identity, channels []string) error {
+	if err := h.config.Hub.Good(who); err != nil {
+		return err
+	}
+	for _, channel := range channels {
+		if err := h.config.Hub.Allow(who, hub.Subscribe, channel); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func codeOf(err error) hub.ErrorCode {

@@ -536,11 +536,18 @@ func TestDisconnected(t *testing.T) {
 		t.Fatalf("%d clients of ann", n)
 	}
 	p.want(p.answered(x), "403 disconnected")
+	// The cursor shows that somebody was let in before, which is no more.
+	p.want(p.poll(with("a", at)), "401 token_expired")
+	p.clock.add(time.Second)
+	at = p.poll(with("a", at) + "&wait=0&token=ann").Cursor
 	x = p.park(with("a", at))
 	p.hub.Unsubscribe("ann", "a", &hub.Error{Code: hub.NotAllowed, Text: "no more"})
 	if a := p.answered(x); a.got() != "403 not_allowed" || a.Channel != "a" {
 		t.Errorf("%s about %q", a.got(), a.Channel)
 	}
+	p.want(p.poll(with("a", at)), "403 not_allowed")
+	p.clock.add(time.Second)
+	p.want(p.poll(with("a", at)+"&wait=0&token=ann"), "timeout")
 	if s := p.hub.Stats(); s.Clients != 0 {
 		t.Errorf("%+v", s)
 	}

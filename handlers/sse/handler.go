@@ -2,7 +2,6 @@ package sse
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -118,34 +117,23 @@ func (h *Handler) Open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 
 // admit finds out who asks for what, and whether that may be.
 func (h *Handler) admit(scope *asgi.Scope) (who hub.Identity, r *request, err error) {
-	config := h.config.Hub.Config()
-	now := config.Now()
-	if who, err = h.config.Authenticate(scope, hub.TokenOf(scope)); err != nil {
+	now := h.config.Hub.Config().Now()
+	if who, err = h.config.Hub.Admit(h.config.Authenticate, scope, hub.TokenOf(scope)); err != nil {
 		return who, nil, err
-	}
-	if !who.Expires.IsZero() && !now.Before(who.Expires) {
-		return who, nil, errExpired
 	}
 	if r, err = h.parse(scope, who.User, now); err != nil {
 		return who, nil, err
 	}
 	// The hub asks this again; but then it is too late for a status.
 	for _, channel := range r.channels {
-		if err := config.Allow(&who, hub.Subscribe, channel); err != nil {
-			var own *hub.Error
-			if !errors.As(err, &own) {
-				own = errNotAllowed
-			}
-			return who, nil, &refusal{own, channel}
+		if err := h.config.Hub.Allow(&who, hub.Subscribe, channel); err != nil {
+			return who, nil, &refusal{hub.AsError(err), channel}
 		}
 	}
 	return who, r, nil
 }
 
-var (
-	errExpired    = &hub.Error{Code: hub.TokenExpired, Text: "your token has expired"}
-	errNotAllowed = &hub.Error{Code: hub.NotAllowed, Text: "you may not subscribe to this channel"}
-)
+var errExpired = &hub.Error{Code: hub.TokenExpired, Text: "your token has expired"}
 
 // refusal is an error about one of the channels of a request.
 type refusal struct {

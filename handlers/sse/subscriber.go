@@ -140,7 +140,7 @@ func (t *subscriber) id(now time.Time) string {
 	if !who.Expires.IsZero() && who.Expires.Before(expires) {
 		expires = who.Expires
 	}
-	return t.h.config.Cursors.Sign(cursor.Cursor{Channels: t.channels, Places: t.places, User: who.User, Expires: expires})
+	return t.h.config.Cursors.Sign(cursor.Cursor{Channels: t.channels, Places: t.places, User: who.User, Expires: expires, Proven: who.Proven})
 }
 
 // shared reports whether the client's IDs depend on nothing but the message: those

@@ -199,7 +199,7 @@ func (h *Publish) Open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 		c.only("POST")
 		return c
 	}
-	who, err := h.config.Authenticate(scope, hub.TokenOf(scope))
+	who, err := h.config.Hub.Admit(h.config.Authenticate, scope, hub.TokenOf(scope))
 	if err != nil {
 		c.fail(notIn(err))
 		return c

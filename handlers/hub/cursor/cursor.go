@@ -23,6 +23,10 @@ type Cursor struct {
 	Places   []hub.Position // of the channels, in their order
 	User     string         // "" for nobody in particular
 	Expires  time.Time      // in seconds, until 2106; zero: never
+
+	// Proven is when that was proven which the cursor stands for: see
+	// hub.Identity.Proven. In seconds, rounded down, until 2106; of a User only.
+	Proven time.Time
 }
 
 // Signer makes tokens and reads them.
@@ -33,7 +37,7 @@ type Signer struct {
 }
 
 const (
-	version       = 1
+	version       = 2
 	codeBytes     = 12
 	maxTokenBytes = 16 << 10
 	minSecret     = 16
@@ -77,6 +81,9 @@ func (s *Signer) AppendToken(dst []byte, c *Cursor) []byte {
 	p := append(room[:0], version)
 	p = binary.BigEndian.AppendUint32(p, seconds(c.Expires))
 	p = appendString(p, c.User)
+	if c.User != "" {
+		p = binary.BigEndian.AppendUint32(p, seconds(c.Proven))
+	}
 	for _, i := range order {
 		p = appendString(p, c.Places[i].Epoch)
 		p = binary.AppendUvarint(p, c.Places[i].Offset)
@@ -157,6 +164,15 @@ func parse(p []byte, channels []string, order []int) (c Cursor, err error) {
 	var ok bool
 	if c.User, p, ok = cutString(p); !ok {
 		return c, errMalformed
+	}
+	if c.User != "" {
+		if len(p) < 4 {
+			return c, errMalformed
+		}
+		if s := binary.BigEndian.Uint32(p); s > 0 {
+			c.Proven = time.Unix(int64(s), 0)
+		}
+		p = p[4:]
 	}
 	c.Channels, c.Places = channels, make([]hub.Position, len(channels))
 	for _, i := range order {

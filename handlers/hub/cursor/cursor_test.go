@@ -34,9 +34,10 @@ func signer(t testing.TB, secret []byte, previous ...[]byte) *cursor.Signer {
 func sample() cursor.Cursor {
 	return cursor.Cursor{
 		Channels: []string{"news", "chat"},
-		Places:   []hub.Position{{Epoch: "ABCDEFG", Offset: 7}, {Epoch: "IJKLMNOP", Offset: 300}},
+		Places:   []hub.Position{{Epoch: "ABCDEF", Offset: 7}, {Epoch: "IJKLMNOP", Offset: 300}},
 		User:     "ann",
 		Expires:  noon.Add(time.Minute),
+		Proven:   noon.Add(-time.Minute),
 	}
 }
 
@@ -77,7 +78,7 @@ func TestSize(t *testing.T) {
 	token := signer(t, secret).Sign(cursor.Cursor{
 		Channels: []string{strings.Repeat("long-", 50)},
 		Places:   []hub.Position{{Epoch: "ABCDEFGH", Offset: 2<<20 - 1}},
-		User:     "eighteen-bytes-you",
+		User:     "fourteen-bytes",
 		Expires:  noon,
 	})
 	if len(token) > 64 {

@@ -23,10 +23,11 @@
 // padding (https://www.rfc-editor.org/rfc/rfc4648#section-5), so it can stand in a
 // query, a field, an entity tag and the id of an event as it is:
 //
-//	1      version: 1
+//	1      version: 2
 //	4      seconds since 1970 at which it expires, big-endian; 0: never
 //	varint length of the user's name
 //	...    the user's name
+//	4      if there is one: seconds since 1970 at which it was proven, big-endian
 //	       for each channel, in the order of their names:
 //	varint   length of the epoch
 //	...      the epoch
@@ -35,7 +36,7 @@
 //	       its first 12 bytes
 //
 // A varint is that of package encoding/binary. One channel of a [hub.Memory] and a
-// user of up to 18 bytes make at most 64 characters for the first two million
+// user of up to 14 bytes make at most 64 characters for the first two million
 // messages.
 //
 // Half of the code would be 16 bytes

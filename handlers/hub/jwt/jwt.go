@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	gojwt "github.com/golang-jwt/jwt/v5"
@@ -83,11 +84,15 @@ func (v *Verifier) Verify(token string) (hub.Identity, error) {
 	who := hub.Identity{
 		User:    c.Subject,
 		Expires: c.ExpiresAt.Add(v.config.Leeway),
+		Proven:  time.Unix(0, 0), // without iat: nobody knows, and so before everything
 		Grants: hub.Grants{
 			Subscribe: slices.Concat(v.config.Grants.Subscribe, c.Channels.Subscribe),
 			Publish:   slices.Concat(v.config.Grants.Publish, c.Channels.Publish),
 			Presence:  slices.Concat(v.config.Grants.Presence, c.Channels.Presence),
 		},
+	}
+	if c.IssuedAt != nil {
+		who.Proven = c.IssuedAt.Time
 	}
 	if string(c.Info) != "null" {
 		who.Info = c.Info

@@ -44,7 +44,7 @@ func (c *conn) connect(id uint64, a *args) {
 	if token == "" {
 		token = hub.TokenOf(c.scope)
 	}
-	who, err := c.authenticate(token)
+	who, err := c.h.config.Hub.Admit(c.h.config.Authenticate, c.scope, token)
 	if err == nil {
 		if a.session != "" {
 			c.h.takeOver(c, who.User, a.session)
@@ -68,20 +68,11 @@ func (c *conn) connect(id uint64, a *args) {
 	}})
 }
 
-// authenticate asks who the client is.
-func (c *conn) authenticate(token string) (hub.Identity, error) {
-	who, err := c.h.config.Authenticate(c.scope, token)
-	if err == nil && !who.Expires.IsZero() && !c.h.now().Before(who.Expires) {
-		err = errExpired
-	}
-	return who, err
-}
-
 var errExpired = &hub.Error{Code: hub.TokenExpired, Text: "the token has expired"}
 
 // refresh renews the identity. If that cannot be, the old one stays.
 func (c *conn) refresh(id uint64, a *args) {
-	who, err := c.authenticate(a.token)
+	who, err := c.h.config.Hub.Admit(c.h.config.Authenticate, c.scope, a.token)
 	if err == nil {
 		err = c.client.Renew(who)
 	}
