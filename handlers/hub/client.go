@@ -5,7 +5,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/gale-server/gale/asgi"
 )
@@ -51,7 +50,6 @@ type Client struct {
 	one           [1]*Subscription // room for subs: polls and streams often have but one
 	closed        bool
 	turn          int32   // of subs, whose turn it is to go on
-	rate          *bucket // of publications; nil before the first
 	before, after *Client // the others of the loop
 }
 
@@ -190,15 +188,14 @@ func (c *Client) fail(value any) {
 
 var errInternal = &Error{Code: Internal, Text: "something is wrong with the server"}
 
-// Publish publishes one message in the client's name, within its rate. done is
-// called on the client's loop, before Publish returns or later, unless the client
+// Publish publishes one message in the client's name, within the rate of its user
+// or address. done is called on the client's loop, before Publish returns or later, unless the client
 // is closed meanwhile.
 func (c *Client) Publish(p Publication, done func(Result)) {
 	if err := c.mayPublish(&p); err != nil {
 		done(Result{Err: err})
 		return
 	}
-	p.Publisher = c.who.User
 	await(c, func(settle func(Result)) {
 		c.hub.Publish([]Publication{p}, func(r []Result) { settle(r[0]) })
 	}, done)
@@ -208,13 +205,7 @@ func (c *Client) mayPublish(p *Publication) error {
 	if c.closed {
 		return errOver
 	}
-	config := &c.hub.config
-	if c.rate == nil {
-		c.rate = &bucket{}
-	}
-	return c.hub.mayPublish(&c.who, p, func(now time.Time) (time.Duration, bool) {
-		return c.rate.take(now, config.PublishRate, config.PublishBurst)
-	})
+	return c.hub.mayPublish(&c.who, p)
 }
 
 // Members returns at most limit of those who are present in a channel, and how many

@@ -49,11 +49,18 @@ type Config struct {
 	// fetched by those who want it.
 	MaxPublishBytes int
 
-	// PublishRate and PublishBurst bound what one client publishes, in messages
-	// per second in the long run, and at once. Default 10 and 50. A negative
-	// PublishRate means that there is no bound.
+	// PublishRate and PublishBurst bound what one user publishes, or one
+	// address of those who have no name, over all connections and transports, in
+	// messages per second in the long run, and at once; see Identity.Address.
+	// Default 10 and 50. A negative PublishRate means that there is no bound.
 	PublishRate  float64
 	PublishBurst int
+
+	// MaxRates bounds the users and addresses, and the channels, of which it is
+	// known how much they have published lately. Above it, the one that was silent
+	// the longest may publish a whole PublishBurst again. Default 100,000: some
+	// 200 bytes each.
+	MaxRates int
 
 	// MaxBacklog bounds the messages that wait for one loop. Above it, as when an
 	// application holds the loop, its clients read them from the histories
@@ -157,7 +164,7 @@ func (c Config) withDefaults() (Config, error) {
 	for name, limit := range map[string]int{
 		"MaxClients": c.MaxClients, "MaxClientsPerUser": c.MaxClientsPerUser, "MaxSubscriptions": c.MaxSubscriptions,
 		"MaxChannels": c.MaxChannels, "MaxPublishBytes": c.MaxPublishBytes, "MaxBacklog": c.MaxBacklog,
-		"PublishBurst": c.PublishBurst, "MaxRevocations": c.MaxRevocations,
+		"PublishBurst": c.PublishBurst, "MaxRates": c.MaxRates, "MaxRevocations": c.MaxRevocations,
 	} {
 		if limit < 0 {
 			return c, fmt.Errorf("hub: %s is negative", name)
@@ -173,6 +180,7 @@ func (c Config) withDefaults() (Config, error) {
 	standard(&c.MaxPublishBytes, 64<<10)
 	standard(&c.PublishRate, 10)
 	standard(&c.PublishBurst, 50)
+	standard(&c.MaxRates, 100_000)
 	standard(&c.MaxBacklog, 4096)
 	standard(&c.RevocationAge, 25*time.Hour)
 	standard(&c.MaxRevocations, 100_000)

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/handlers/internal/rate"
 )
 
 // Hub passes what is published in channels to those who subscribe.
@@ -19,9 +20,9 @@ type Hub struct {
 	broker  Broker
 	seed    maphash.Seed
 	topics  [shards]topics
-	wide    topics // those of patterns
-	rates   rates  // of channels
-	senders rates  // that have no connection
+	wide    topics              // those of patterns
+	rates   *rate.Table[string] // of publications, by channel
+	senders *rate.Table[Sender] // and by who publishes
 	stats   stats
 
 	revocations revocations
@@ -50,12 +51,14 @@ func New(config Config) (*Hub, error) {
 		})
 	}
 	h := &Hub{
-		config: c,
-		broker: c.Broker,
-		seed:   maphash.MakeSeed(),
-		feeds:  make(map[asgi.Loop]*feed),
-		users:  make(map[string]map[*Client]struct{}),
-		born:   newEpoch(),
+		config:  c,
+		broker:  c.Broker,
+		seed:    maphash.MakeSeed(),
+		rates:   rate.NewTable[string](c.MaxRates),
+		senders: rate.NewTable[Sender](c.MaxRates),
+		feeds:   make(map[asgi.Loop]*feed),
+		users:   make(map[string]map[*Client]struct{}),
+		born:    newEpoch(),
 	}
 	h.revocations.age, h.revocations.most = c.RevocationAge, c.MaxRevocations
 	if err := h.broker.Start((*events)(h)); err != nil {

@@ -18,6 +18,25 @@ type Identity struct {
 	// Hub.Disconnect a user comes in again only with what was made later. Zero: now,
 	// for whom Authenticate has just looked up.
 	Proven time.Time
+
+	// Address is where the client comes from, which rates belong to if there is no
+	// User. An Authenticate that leaves it empty gets the address of the
+	// connection, or of IPv6 its /64, which is what one customer has. Behind a proxy
+	// that is the proxy's: there, Authenticate says what the proxy says.
+	Address string
+}
+
+// Sender is what rates belong to: a user, or, of those who have no name, an address.
+//
+// Safe for concurrent use: immutable.
+type Sender struct{ User, Address string }
+
+// Sender says whose rates the client's doings count for.
+func (who *Identity) Sender() Sender {
+	if who.User != "" {
+		return Sender{User: who.User}
+	}
+	return Sender{Address: who.Address}
 }
 
 // Grants are the channels in which a client may do something: names, and

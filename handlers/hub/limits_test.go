@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/handlers/hub"
 	"github.com/gale-server/gale/handlers/hub/hubtest"
 )
@@ -24,6 +25,7 @@ func TestConfig(t *testing.T) {
 		{hub.Config{MaxPublishBytes: -1}, "MaxPublishBytes"},
 		{hub.Config{MaxBacklog: -1}, "MaxBacklog"},
 		{hub.Config{PublishBurst: -1}, "PublishBurst"},
+		{hub.Config{MaxRates: -1}, "MaxRates"},
 		{hub.Config{Channels: map[string]hub.Options{"x": {HistoryBytes: -1}}}, `"x"`},
 		{hub.Config{Channels: map[string]hub.Options{"x": {HistoryAge: -1}}}, `"x"`},
 		{hub.Config{Channels: map[string]hub.Options{"x": {MaxLagBytes: -1}}}, `"x"`},
@@ -205,7 +207,7 @@ func TestRates(t *testing.T) {
 	}
 	say(p, "a", "too_fast", 500*time.Millisecond)
 
-	q, r := connect(t, h, l, ""), connect(t, h, l, "")
+	q, r := connect(t, h, l, "bob"), connect(t, h, l, "cid")
 	say(q, "slow", "<nil>", 0)
 	say(r, "slow", "<nil>", 0)
 	say(q, "slow", "too_fast", time.Second)
@@ -217,6 +219,75 @@ func TestRates(t *testing.T) {
 	p = connect(t, free, l, "")
 	for range 1000 {
 		say(p, "a", "<nil>", 0)
+	}
+}
+
+// A rate belongs to a user, else to an address, over all connections and transports:
+// neither another connection, nor one that comes after the first, has a rate of its
+// own.
+func TestRatesOutliveConnections(t *testing.T) {
+	for name, c := range map[string]struct{ who, other hub.Identity }{
+		"user":    {hub.Identity{User: "ann", Address: "192.0.2.1"}, hub.Identity{User: "bob", Address: "192.0.2.1"}},
+		"address": {hub.Identity{Address: "192.0.2.1"}, hub.Identity{Address: "192.0.2.2"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var now clock
+			h := newHub(t, hub.Config{Now: now.read, PublishRate: 1, PublishBurst: 3})
+			c.who.Grants, c.other.Grants = hub.Everything, hub.Everything
+			l := &hubtest.Loop{}
+			want := func(result string, publish func(hub.Publication, func(hub.Result))) {
+				t.Helper()
+				publish(hub.Publication{Channel: "a"}, func(r hub.Result) {
+					if code(r.Err) != result {
+						t.Errorf("got %v, want %s", r.Err, result)
+					}
+				})
+			}
+			over := func(who hub.Identity) func(hub.Publication, func(hub.Result)) {
+				client, err := h.Connect(l.Exchange(), who, &hubtest.Outlet{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return func(p hub.Publication, done func(hub.Result)) {
+					client.Publish(p, done)
+					client.Close()
+				}
+			}
+			as := func(p hub.Publication, done func(hub.Result)) { h.PublishAs(&c.who, p, done) }
+			want("<nil>", over(c.who))
+			want("<nil>", as)
+			want("<nil>", over(c.who))
+			want("too_fast", over(c.who))
+			want("too_fast", as)
+			want("<nil>", over(c.other))
+			now.pass(time.Second)
+			want("<nil>", as)
+			want("too_fast", over(c.who))
+		})
+	}
+}
+
+// Where a client comes from is what its connection says, unless the hook knows
+// better; of IPv6 a customer has a network.
+func TestAddress(t *testing.T) {
+	h := newHub(t, hub.Config{})
+	anyone := hub.Anyone(hub.Everything)
+	for host, want := range map[string]string{
+		"192.0.2.1":        "192.0.2.1",
+		"::ffff:192.0.2.1": "::ffff:192.0.2.1",
+		"2001:db8::1":      "2001:db8::/64",
+		"2001:db8::ff:1":   "2001:db8::/64",
+		"fe80::1%eth0":     "fe80::/64",
+		"":                 "",
+	} {
+		who, err := h.Admit(anyone, &asgi.Scope{Client: asgi.Address{Host: host}}, "")
+		if err != nil || who.Address != want {
+			t.Errorf("%q: %q, %v", host, who.Address, err)
+		}
+	}
+	var proxied hub.Authenticate = func(*asgi.Scope, string) (hub.Identity, error) { return hub.Identity{Address: "a"}, nil }
+	if who, _ := h.Admit(proxied, &asgi.Scope{Client: asgi.Address{Host: "b"}}, ""); who.Address != "a" {
+		t.Errorf("%q", who.Address)
 	}
 }
 

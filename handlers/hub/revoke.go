@@ -132,7 +132,8 @@ func (h *Hub) revoked(who *Identity) bool {
 }
 
 // Admit asks who a client is, and refuses whose identity has expired, or was proven
-// before the user was disconnected. It is how transports call an Authenticate.
+// before the user was disconnected. What the hook leaves out of the identity it puts
+// in. It is how transports call an Authenticate.
 func (h *Hub) Admit(authenticate Authenticate, scope *asgi.Scope, token string) (Identity, error) {
 	asked := h.config.Now()
 	who, err := authenticate(scope, token)
@@ -141,6 +142,9 @@ func (h *Hub) Admit(authenticate Authenticate, scope *asgi.Scope, token string) 
 	}
 	if who.Proven.IsZero() {
 		who.Proven = asked
+	}
+	if who.Address == "" {
+		who.Address = networkOf(scope.Client.Host)
 	}
 	return who, h.Good(&who)
 }

@@ -26,7 +26,7 @@ func (o *outcast) who(proven time.Time) hub.Identity {
 func (o *outcast) in(proven time.Time, channel string) (connect, publish, subscribe hub.ErrorCode) {
 	o.t.Helper()
 	who := o.who(proven)
-	o.h.PublishAs(&who, "ann", hub.Publication{Channel: channel}, func(r hub.Result) { publish = why(r.Err) })
+	o.h.PublishAs(&who, hub.Publication{Channel: channel}, func(r hub.Result) { publish = why(r.Err) })
 	c, err := o.h.Connect(o.l.Exchange(), who, &counter{})
 	if err != nil {
 		return why(err), publish, ""

@@ -34,11 +34,12 @@ func New(config Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	settings := c.Hub.Config()
 	return &Handler{
 		config: c,
-		now:    c.Hub.Config().Now,
-		most:   c.Hub.Config().MaxSubscriptions,
-		pace:   newPace(c.PollRate, c.PollBurst),
+		now:    settings.Now,
+		most:   settings.MaxSubscriptions,
+		pace:   newPace(c.PollRate, c.PollBurst, settings.MaxRates),
 	}, nil
 }
 

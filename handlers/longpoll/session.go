@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/handlers/internal/rate"
 )
 
 // session is a client that has given itself a name: one of a user's, so that
@@ -50,49 +51,30 @@ func (s *sessions) leave(p *poll) {
 	}
 }
 
-// pace is a bucket of tokens for each session: full at first, and full again
-// when nothing is known of it.
+// pace is how often a session polls.
 //
 // Safe for concurrent use.
 type pace struct {
-	every time.Duration // a token is there again; 0: there is no bound
-	ahead time.Duration // what a full bucket is worth, but for one token
-
-	mu     sync.Mutex
-	turned time.Time
-	full   [2]map[session]time.Time // when the bucket is full again; of now, and of before
+	limit rate.Limit // the zero one: there is no bound
+	table *rate.Table[session]
 }
 
-func newPace(rate float64, burst int) pace {
-	if rate < 0 {
+func newPace(perSecond float64, burst, most int) pace {
+	if perSecond < 0 {
 		return pace{}
 	}
-	every := max(time.Duration(float64(time.Second)/rate), 1)
-	return pace{every: every, ahead: time.Duration(burst-1) * every}
+	return pace{rate.PerSecond(perSecond, burst), rate.NewTable[session](most)}
 }
 
 // take takes a token, or says how long to wait for one: a little longer by chance,
 // so that the tabs of one user do not come back together.
 func (p *pace) take(key session, now time.Time) (wait time.Duration) {
-	if p.every == 0 || key == (session{}) {
+	if p.table == nil || key == (session{}) {
 		return 0
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if now.Sub(p.turned) > p.ahead+p.every { // whatever is known from before the turn is full
-		p.full = [2]map[session]time.Time{make(map[session]time.Time), p.full[0]}
-		p.turned = now
+	wait, ok := p.table.Take(key, now, p.limit)
+	if ok {
+		return 0
 	}
-	full, known := p.full[0][key]
-	if !known {
-		full = p.full[1][key]
-	}
-	if full.Before(now) {
-		full = now
-	}
-	if wait = full.Sub(now) - p.ahead; wait > 0 {
-		return wait + rand.N(p.every)
-	}
-	p.full[0][key] = full.Add(p.every)
-	return 0
+	return wait + rand.N(p.limit.Interval)
 }

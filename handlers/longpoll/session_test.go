@@ -13,7 +13,7 @@ func TestPaceModel(t *testing.T) {
 	for seed := range uint64(20) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		rate, burst := float64(1+random.IntN(20)), 1+random.IntN(4)
-		p := newPace(rate, burst)
+		p := newPace(rate, burst, 100)
 		now := time.Unix(1_800_000_000, 0)
 		tokens := map[session]float64{}
 		at := map[session]time.Time{}
@@ -45,19 +45,19 @@ func TestPaceModel(t *testing.T) {
 }
 
 func TestPaceForgets(t *testing.T) {
-	p := newPace(10, 2)
+	p := newPace(10, 2, 100_000)
 	now := time.Unix(1_800_000_000, 0)
 	for i := range 10_000 {
 		p.take(session{sid: fmt.Sprint(i)}, now)
 		now = now.Add(time.Millisecond)
 	}
-	if n := len(p.full[0]) + len(p.full[1]); n > 1000 { // of at most two fifths of a second
+	if n := p.table.Len(); n > 1000 { // of at most two fifths of a second
 		t.Errorf("it remembers %d", n)
 	}
-	if wait := p.take(session{}, now); wait != 0 || len(p.full[0])+len(p.full[1]) > 1000 {
+	if wait := p.take(session{}, now); wait != 0 || p.table.Len() > 1000 {
 		t.Errorf("who has no name waits %v", wait)
 	}
-	unbounded := newPace(-1, 1)
+	unbounded := newPace(-1, 1, 100)
 	for range 100 {
 		if wait := unbounded.take(session{sid: "s"}, now); wait != 0 {
 			t.Errorf("without a bound: %v", wait)

@@ -51,11 +51,6 @@ type PublishConfig struct {
 	// "scheme://host[:port]"; "*" is any. Default: none, only the server's own
 	// origin and clients that send no Origin.
 	AllowedOrigins []string
-
-	// Sender names whose rate a request counts for. Default: the user, and for
-	// nobody in particular the address that the connection comes from. Behind a
-	// proxy that is the proxy's, so that all who have no name share one rate.
-	Sender func(scope *asgi.Scope, who *hub.Identity) string
 }
 
 const (
@@ -95,14 +90,6 @@ func standard(field *int, value int) {
 	if *field == 0 {
 		*field = value
 	}
-}
-
-// sender is the default of PublishConfig.Sender.
-func sender(scope *asgi.Scope, who *hub.Identity) string {
-	if who.User != "" {
-		return "user " + who.User
-	}
-	return "address " + scope.Client.Host
 }
 
 // query returns the parameters of a request.

@@ -152,8 +152,9 @@ func (s *Server) several(c *call, batch []hub.Publication, results []receipt, pu
 //	POST {"channel":"a","data":…|"text":"…"|"base64":"…","key":"…","ttl":ms,"tags":{…}}
 //	→ 200 {"epoch":"e","offset":7}, with "duplicate":true if the key was there before
 //
-// The token is that of [hub.TokenOf]. A user, or an address of those who are nobody
-// in particular, may publish as much as a client over a connection may. With a key a
+// The token is that of [hub.TokenOf]. What a user publishes so, or an address of those
+// who are nobody in particular, counts together with what it publishes over
+// connections. With a key a
 // client may ask again when it has no answer, and the message is published once.
 //
 // Safe for concurrent use: immutable.
@@ -169,9 +170,6 @@ func NewPublish(config PublishConfig) (*Publish, error) {
 		return nil, errNoHub
 	case config.Authenticate == nil:
 		return nil, errNoAuthenticate
-	}
-	if config.Sender == nil {
-		config.Sender = sender
 	}
 	origins, err := cors.New(config.AllowedOrigins)
 	if err != nil {
@@ -222,5 +220,5 @@ func (h *Publish) publish(c *call, who *hub.Identity, body []byte) {
 		c.fail(err)
 		return
 	}
-	h.config.Hub.PublishAs(who, h.config.Sender(c.scope, who), p, c.single())
+	h.config.Hub.PublishAs(who, p, c.single())
 }

@@ -57,6 +57,7 @@ func (c *conn) connect(id uint64, a *args) {
 		c.close(e)
 		return
 	}
+	c.rate.Merge(c.h.spent.Get(c.client.Identity().Sender()))
 	c.watchExpiry()
 	limits := c.h.config.Hub.Config()
 	c.reply(&reply{ID: id, Connected: &connected{

@@ -36,8 +36,9 @@ type Config struct {
 	// 16 KiB, for what JSON escapes takes twice the bytes, Base64 a third more.
 	MaxMessageBytes int
 
-	// CommandRate and CommandBurst bound the commands of one client, per second in
-	// the long run, and at once. What is published is not counted, for the hub has
+	// CommandRate and CommandBurst bound the commands of one connection, per second
+	// in the long run, and at once; the next connection of its user, or address, has
+	// no more at once than this one has left. What is published is not counted, for the hub has
 	// a rate for it, but what it refuses is. Default 20 and 300: a page that comes
 	// back subscribes to all it had.
 	CommandRate  float64

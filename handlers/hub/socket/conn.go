@@ -2,10 +2,10 @@ package socket
 
 import (
 	"bytes"
-	"time"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/handlers/hub"
+	"github.com/gale-server/gale/handlers/internal/rate"
 )
 
 // conn is one connection: the receiver of its events, and what the hub's client
@@ -20,8 +20,8 @@ type conn struct {
 	session sessionKey
 	timer   asgi.Timer // of the connect, then of the identity; nil for none
 	send    asgi.WebSocketSend
-	rate    bucket
-	faults  bucket
+	rate    rate.Bucket // of commands
+	faults  rate.Bucket
 	rest    []byte // commands that are not carried out yet
 	asked   int32  // of the broker, that it has not answered
 	working bool   // commands are being carried out
@@ -165,8 +165,7 @@ var (
 // allowed takes a command off the client's rate.
 func (c *conn) allowed() *hub.Error {
 	config := &c.h.config
-	interval := time.Duration(float64(time.Second) / config.CommandRate)
-	if wait, ok := c.rate.take(c.h.now(), interval, config.CommandBurst); !ok {
+	if wait, ok := c.rate.Take(c.h.now(), rate.PerSecond(config.CommandRate, config.CommandBurst)); !ok {
 		return &hub.Error{Code: hub.TooFast, Text: "you ask for too much", RetryAfter: wait}
 	}
 	return nil
@@ -184,7 +183,7 @@ func (c *conn) refuse(id uint64, err error) {
 
 func (c *conn) fault() {
 	config := &c.h.config
-	if _, ok := c.faults.take(c.h.now(), config.FaultPeriod, config.MaxFaults); !ok {
+	if _, ok := c.faults.Take(c.h.now(), rate.Limit{Interval: config.FaultPeriod, Burst: config.MaxFaults}); !ok {
 		c.close(malformed("too many mistakes"))
 	}
 }
@@ -225,5 +224,6 @@ func (c *conn) depart() {
 	c.h.forget(c)
 	if c.client != nil {
 		c.client.Close()
+		c.h.spent.Merge(c.client.Identity().Sender(), c.rate, c.h.now())
 	}
 }

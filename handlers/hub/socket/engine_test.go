@@ -227,7 +227,7 @@ func TestEnginesSlowReader(t *testing.T) {
 		})
 	})
 	t.Run("is closed", func(t *testing.T) {
-		options := hub.Options{HistoryMessages: 10, MaxLagBytes: 1 << 20}
+		options := hub.Options{HistoryMessages: most, HistoryBytes: 128 << 20, MaxLagBytes: 1 << 20} // however late the loop is
 		onEngines(t, hub.Config{Channels: map[string]hub.Options{"": options}}, func(e *engine) {
 			k := e.dialSlow()
 			for i := 0; e.hub.Stats().Clients > 0; i++ {

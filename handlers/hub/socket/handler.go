@@ -10,6 +10,7 @@ import (
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/handlers"
 	"github.com/gale-server/gale/handlers/hub"
+	"github.com/gale-server/gale/handlers/internal/rate"
 )
 
 // Subprotocol is the name under which the two ends agree on the protocol.
@@ -21,6 +22,7 @@ const Subprotocol = "gale.hub.v1"
 type Handler struct {
 	config Config
 	now    func() time.Time
+	spent  *rate.Table[hub.Sender] // of the rates of connections that are gone: the next one has no more
 
 	mu       sync.Mutex
 	sessions map[sessionKey]*conn // those that named one
@@ -35,7 +37,13 @@ func New(config Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Handler{config: c, now: c.Hub.Config().Now, sessions: make(map[sessionKey]*conn)}, nil
+	settings := c.Hub.Config()
+	return &Handler{
+		config:   c,
+		now:      settings.Now,
+		spent:    rate.NewTable[hub.Sender](settings.MaxRates),
+		sessions: make(map[sessionKey]*conn),
+	}, nil
 }
 
 // Open lets a client in that speaks the subprotocol, or names none.

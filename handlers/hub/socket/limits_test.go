@@ -219,6 +219,25 @@ func TestCommandRate(t *testing.T) {
 	ada.want(`{"id":7,"error":{"code":"too_fast"}}`, `{"close":1008,"reason":"bad_request"}`)
 }
 
+// A new connection has no more commands at once than the one before has left.
+func TestCommandRateOutlivesConnections(t *testing.T) {
+	p := newPlace(t, hub.Config{}, socket.Config{CommandRate: 1, CommandBurst: 5})
+	ada := p.enter("Ada")
+	for range 4 {
+		ada.say(`{"id":2,"ping":{}}`)
+		ada.want(`{"pong":{}}`)
+	}
+	ada.x.Deliver(&asgi.WebSocketDisconnect{})
+	ada, bob := p.enter("Ada"), p.enter("Bob")
+	ada.say(`{"id":2,"ping":{}}`)
+	ada.want(`{"id":2,"error":{"code":"too_fast"}}`)
+	bob.say(`{"id":2,"ping":{}}`)
+	bob.want(`{"pong":{}}`)
+	p.clock.add(time.Second)
+	ada.say(`{"id":2,"ping":{}}`)
+	ada.want(`{"pong":{}}`)
+}
+
 // Publishing has a rate of its own, above which there is no fault until there have
 // been as many as there may be commands.
 func TestPublishRate(t *testing.T) {
