@@ -139,7 +139,7 @@ func TestAdmit(t *testing.T) {
 			answer := who
 			now.pass(time.Second) // it takes its time
 			return answer, nil
-		}, nil, "")
+		}, &asgi.Scope{}, "")
 	}
 	began := now.read()
 	if got, err := admit(); err != nil || !got.Proven.Equal(began) {
