@@ -34,9 +34,12 @@ type threaded struct {
 	inbox inbox
 	ctx   appContext
 
-	waiting sync.Mutex
-	arrived sync.Cond
-	gone    ReceiveEvent // guarded by waiting
+	waiting   sync.Mutex // guards what follows
+	arrived   sync.Cond
+	gone      ReceiveEvent
+	answering bool   // the application has taken a message and not asked for the next event
+	caughtUp  func() // called when it has done with what was delivered; nil: nobody waits
+	leaving   bool   // it was called, and the disconnect follows
 }
 
 // finish ends the exchange, and whatever other goroutines of the application
@@ -46,6 +49,7 @@ func (g *threaded) finish(t ScopeType, err error) {
 	g.end(err)
 	g.waiting.Lock()
 	defer g.waiting.Unlock()
+	g.catchUp()
 	if g.gone == nil {
 		g.gone = disconnectOf(t)
 	}
@@ -89,14 +93,17 @@ func (g *threaded) receive(ctx context.Context) (ReceiveEvent, error) {
 		})
 		defer stop()
 	}
+	g.answering = false
 	for {
 		if it, ok := g.inbox.take(); ok {
+			g.answering = it.data()
 			return it.ev, nil
 		}
 		if g.gone != nil {
 			return g.gone, nil
 		}
-		if err := ctx.Err(); err != nil {
+		g.catchUp()
+		if err := ctx.Err(); err != nil && !g.leaving {
 			return nil, err
 		}
 		g.inbox.open()

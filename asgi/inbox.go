@@ -20,7 +20,8 @@ type inbox struct {
 	shut  bool  // the application does not receive yet, and its client waits for 100 (Continue)
 }
 
-// item is an event or a function.
+// item is an event or a function; one with both is a function that is held back
+// as the event would be.
 type item struct {
 	ev ReceiveEvent
 	fn func()
@@ -147,6 +148,13 @@ func (b *inbox) dropEvents() {
 	}
 	clear(b.items[len(kept):])
 	b.items, b.bytes = kept, 0
+}
+
+// idle reports whether nothing waits and nothing is being handled.
+func (b *inbox) idle() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.busy && len(b.items) == 0
 }
 
 // hold and release are the application's own Pause and Resume. release reports

@@ -92,7 +92,7 @@ type testCase struct {
 
 func cases() []testCase {
 	return slices.Concat(scopeCases, requestCases, responseCases, lifeCycleCases, extensionCases,
-		webSocketCases, webSocketMessageCases, webSocketCloseCases, lifespanCases)
+		webSocketCases, webSocketMessageCases, webSocketCloseCases, orderCases, lifespanCases)
 }
 
 // scriptForm is a way to run a script.

@@ -23,6 +23,25 @@ func closePayload(code int, reason string) ([]byte, error) {
 	return frame[header:], nil
 }
 
+// afterAnswers has end end the exchange for what the peer did, once the
+// application has done with what the peer sent before; left says that it may be
+// gone.
+func (x *webSocketExchange) afterAnswers(left bool, end func()) {
+	x.last = end
+	if asgi.Behind(x.receiver, left, x.endLast) {
+		x.arm(x.h.cfg.CloseTimeout)
+	} else {
+		x.endLast()
+	}
+}
+
+func (x *webSocketExchange) endLast() {
+	if end := x.last; end != nil {
+		x.last = nil
+		end()
+	}
+}
+
 // peerClosed answers the peer's close and ends the connection, the server first
 // (https://www.rfc-editor.org/rfc/rfc6455#section-7.1.1).
 func (x *webSocketExchange) peerClosed(code int, reason string) {
@@ -38,6 +57,14 @@ func (x *webSocketExchange) fail(err error) {
 	_ = x.sendClose(engine.CloseCodeOf(err), engine.ReasonOf(err))
 	x.gone = true
 	x.announce(websocket.CloseAbnormal, err.Error())
+	x.hangUp()
+}
+
+// left follows the end of the peer's stream. It gets what was sent, in case it
+// still reads.
+func (x *webSocketExchange) left() {
+	x.gone = true
+	x.announce(websocket.CloseAbnormal, "")
 	x.hangUp()
 }
 
@@ -60,7 +87,7 @@ func (x *webSocketExchange) lost() {
 	if x.over {
 		return
 	}
-	x.gone = true
+	x.gone, x.last = true, nil
 	x.out.close()
 	x.deny.drop()
 	x.announce(websocket.CloseAbnormal, "")
@@ -132,11 +159,14 @@ func (x *webSocketExchange) look() {
 	if x.over {
 		return
 	}
-	if x.closeSent {
+	switch {
+	case x.last != nil:
+		x.endLast()
+		return
+	case x.closeSent || x.announced:
 		x.overdue()
 		return
-	}
-	if x.sock == nil { // the handshake is under way
+	case x.sock == nil: // the handshake is under way
 		x.arm(x.h.cfg.PingInterval)
 		return
 	}

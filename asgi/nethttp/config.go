@@ -109,7 +109,8 @@ type Config struct {
 	// from dropping the connection.
 	PongTimeout time.Duration
 
-	// CloseTimeout bounds the wait for the peer's close frame after ours, and
+	// CloseTimeout bounds the wait for an application off the loop to answer what
+	// came before the peer's close, for the peer's close frame after ours, and
 	// then for the end of its stream. Default 5 s: a round trip and a busy peer.
 	CloseTimeout time.Duration
 

@@ -147,14 +147,16 @@ func (x *webSocketExchange) readFailed(err error) {
 	var network net.Error
 	switch {
 	case errors.As(err, &closed) && closed.Code != websocket.CloseAbnormal:
-		x.peerClosed(closed.Code, closed.Text)
+		x.afterAnswers(false, func() { x.peerClosed(closed.Code, closed.Text) })
 	case errors.As(err, &broken):
-		x.fail(broken)
+		x.afterAnswers(false, func() { x.fail(broken) })
 	case errors.Is(err, gorilla.ErrReadLimit):
-		x.fail(errTooBig)
-	case errors.As(err, &closed), errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+		x.afterAnswers(false, func() { x.fail(errTooBig) })
+	case errors.As(err, &closed), errors.Is(err, io.ErrUnexpectedEOF): // the end of the stream
+		x.afterAnswers(true, x.left)
+	case errors.As(err, &network), errors.Is(err, net.ErrClosed):
 		x.lost()
-	default: // gorilla has sent 1002
-		x.fail(errInvalid)
+	default:
+		x.afterAnswers(false, func() { x.fail(errInvalid) })
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,8 +16,10 @@ import (
 	"github.com/gale-server/gale/asgi/internal/engine"
 )
 
-// upgrade completes the opening handshake, on the goroutine of net/http.
-func (x *webSocketExchange) upgrade(w http.ResponseWriter, r *http.Request) (*gorilla.Conn, *socket, error) {
+// upgrade completes the opening handshake, on the goroutine of net/http. There
+// is one end for each direction: gorilla's reader answers what breaks a rule by
+// itself, ahead of all that waits, and so it gets a connection that says nothing.
+func (x *webSocketExchange) upgrade(w http.ResponseWriter, r *http.Request) (out, in *gorilla.Conn, sock *socket, err error) {
 	header := http.Header{}
 	for _, h := range x.accepted {
 		// What the handshake consists of is gorilla's to write.
@@ -29,19 +32,30 @@ func (x *webSocketExchange) upgrade(w http.ResponseWriter, r *http.Request) (*go
 		EnableCompression: x.h.cfg.Compression,
 		CheckOrigin:       func(*http.Request) bool { return true }, // it has been checked
 		Error:             func(http.ResponseWriter, *http.Request, int, error) {},
+		ReadBufferSize:    1, // nothing is read by this end
 	}
 	taken := &hijacker{ResponseWriter: w}
-	ws, err := up.Upgrade(taken, r, header)
-	if err != nil {
+	if out, err = up.Upgrade(taken, r, header); err != nil {
 		if taken.conn == nil {
 			x.h.cfg.Logger.Error("nethttp: a WebSocket cannot be opened", "error", err)
 		}
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	taken.conn.lastRead.Store(time.Now().UnixNano())
-	ws.SetCloseHandler(func(int, string) error { return nil }) // the loop answers
-	ws.SetPongHandler(func(string) error { return nil })       // any byte counts
-	ws.SetPingHandler(func(data string) error {
+	sock = taken.conn
+	sock.lastRead.Store(time.Now().UnixNano())
+	up.ReadBufferSize, up.WriteBufferPool = wsReadBuffer, new(sync.Pool)
+	if in, err = up.Upgrade(&muted{ResponseWriter: w, socket: sock}, r, nil); err != nil {
+		_ = sock.Close()
+		return nil, nil, nil, err
+	}
+	x.setHandlers(in)
+	return out, in, sock, nil
+}
+
+func (x *webSocketExchange) setHandlers(in *gorilla.Conn) {
+	in.SetCloseHandler(func(int, string) error { return nil }) // the loop answers
+	in.SetPongHandler(func(string) error { return nil })       // any byte counts
+	in.SetPingHandler(func(data string) error {
 		x.post(func() { x.pong(data) })
 		return nil
 	})
@@ -51,8 +65,7 @@ func (x *webSocketExchange) upgrade(w http.ResponseWriter, r *http.Request) (*go
 	if x.h.cfg.Compression {
 		limit = max(limit, limit+limit/1000+64)
 	}
-	ws.SetReadLimit(limit)
-	return ws, taken.conn, nil
+	in.SetReadLimit(limit)
 }
 
 // hijacker hands gorilla a connection together with what the client has sent
@@ -72,9 +85,28 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, errors.Join(errNotHijackable, err)
 	}
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered()) // what is there can be peeked at
-	h.conn = &socket{Conn: conn, early: append([]byte(nil), early...)}
-	return h.conn, bufio.NewReadWriter(bufio.NewReaderSize(h.conn, wsReadBuffer), rw.Writer), nil
+	h.conn = &socket{Conn: conn, early: append([]byte(nil), early...), said: make(chan struct{})}
+	return h.conn, bufio.NewReadWriter(bufio.NewReaderSize(h.conn, 0), rw.Writer), nil
 }
+
+// muted hands gorilla a connection that was taken over, without its writing.
+//
+// Not safe for concurrent use.
+type muted struct {
+	http.ResponseWriter
+	socket *socket
+}
+
+func (m *muted) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return silent{m.socket}, bufio.NewReadWriter(bufio.NewReaderSize(m.socket, 0), bufio.NewWriterSize(io.Discard, 0)), nil
+}
+
+// silent is a socket for reading only.
+type silent struct{ *socket }
+
+func (silent) Write(p []byte) (int, error)      { return len(p), nil }
+func (silent) SetDeadline(time.Time) error      { return nil }
+func (silent) SetWriteDeadline(time.Time) error { return nil }
 
 // wsReadBuffer is what is read of a WebSocket at a time, in bytes.
 const wsReadBuffer = 4 << 10
@@ -86,6 +118,9 @@ type socket struct {
 	net.Conn
 	early    []byte       // read by net/http
 	lastRead atomic.Int64 // Unix time in ns; any byte counts as life
+
+	end  sync.Once
+	said chan struct{} // closed when nothing more is written
 }
 
 func (s *socket) Read(p []byte) (n int, err error) {
@@ -104,6 +139,7 @@ func (s *socket) Read(p []byte) (n int, err error) {
 // closeWrite ends our stream. The peer may still be sending, and closing at once
 // would reset the connection and destroy what is on its way to it.
 func (s *socket) closeWrite(timeout time.Duration) {
+	defer s.endWriting()
 	_ = s.SetReadDeadline(time.Now().Add(timeout))
 	half, ok := s.Conn.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
@@ -114,9 +150,18 @@ func (s *socket) closeWrite(timeout time.Duration) {
 // lingerBytes bounds what a peer may go on sending after the close.
 const lingerBytes = engine.LingerBytes
 
-// linger reads until the peer has closed, too.
+func (s *socket) endWriting() { s.end.Do(func() { close(s.said) }) }
+
+// Close drops what is not written.
+func (s *socket) Close() error {
+	s.endWriting()
+	return s.Conn.Close()
+}
+
+// linger reads until the peer has closed, too, and closes once all is written.
 func (s *socket) linger() {
 	_, _ = io.CopyN(io.Discard, s.Conn, lingerBytes)
+	<-s.said
 	_ = s.Close()
 }
 

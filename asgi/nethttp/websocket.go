@@ -27,7 +27,7 @@ type webSocketExchange struct {
 	deny      response      // in place of the handshake
 
 	out    outbox[frame]
-	ws     *gorilla.Conn // set by opened
+	ws     *gorilla.Conn // for writing; set by opened
 	sock   *socket
 	isOpen bool // accepted
 	denied bool // or refused
@@ -38,7 +38,8 @@ type webSocketExchange struct {
 	silence   *time.Timer   // of pings, then of the close
 	pingedAt  int64         // when a ping began to wait for any byte; 0: none does
 	closeSent bool
-	announced bool // websocket.disconnect is delivered
+	last      func() // ends the exchange once the application has done with what came before; nil else
+	announced bool   // websocket.disconnect is delivered
 }
 
 // serveWebSocket answers a request for a WebSocket: with a refusal, or by
@@ -84,13 +85,13 @@ func (h *Handler) serveWebSocket(w http.ResponseWriter, r *http.Request, scope *
 }
 
 func (x *webSocketExchange) serveOpen(w http.ResponseWriter, r *http.Request) {
-	ws, sock, err := x.upgrade(w, r)
+	out, in, sock, err := x.upgrade(w, r)
 	if err != nil {
 		x.enter(x.lost)
 		return
 	}
-	x.enter(func() { x.opened(ws, sock) })
-	x.read(ws)
+	x.enter(func() { x.opened(out, sock) })
+	x.read(in)
 	sock.linger()
 	x.enter(x.lost)
 }
@@ -304,7 +305,7 @@ func (x *webSocketExchange) End(err error) {
 	if err == nil && !x.isOpen && !x.order.Complete() && !x.gone {
 		err = asgi.ErrIncomplete
 	}
-	if err != nil && !(engine.OfPeer(err) && (x.gone || x.order.Complete() || x.closeSent)) {
+	if err != nil && !(engine.OfPeer(err) && (x.gone || x.last != nil || x.order.Complete() || x.closeSent)) {
 		x.h.failure(&x.log, err)
 	}
 	switch {

@@ -292,3 +292,18 @@ func TestMessagesCross(t *testing.T) {
 		}
 	}
 }
+
+// A handler off the loop that does not come to its end holds up the answer to a
+// close for CloseTimeout.
+func TestCloseOvertakesWhoBlocks(t *testing.T) {
+	free := make(chan struct{})
+	h := accepting(t, func(asgi.Exchange, *asgi.WebSocketReceive) { <-free })
+	ws := dialWebSocket(t, serve(t, nethttp.Config{Handler: asgi.Serial(h, nil), CloseTimeout: 30 * time.Millisecond}))
+	ws.WriteMessage(gorilla.TextMessage, nil)
+	ws.WriteControl(gorilla.CloseMessage, gorilla.FormatCloseMessage(4001, ""), time.Now().Add(waitLimit))
+	if got := closeCode(t, ws); got != 4001 {
+		t.Errorf("close code %d", got)
+	}
+	close(free)
+	h.wait(t, "websocket.disconnect 4001")
+}

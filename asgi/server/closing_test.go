@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/eventloop/looptest"
 )
 
 // The peer's answer to a close is heard at once although the application has
@@ -176,3 +177,55 @@ type oddStatus int
 
 func (s oddStatus) Error() string   { return "odd" }
 func (s oddStatus) HTTPStatus() int { return int(s) }
+
+// A handler off the loop that does not come to its end holds up the answer to a
+// close, and to the end of a stream, for CloseTimeout.
+func TestCloseOvertakesWhoBlocks(t *testing.T) {
+	for name, leave := range map[string]func(c *looptest.Conn){
+		"close": func(c *looptest.Conn) { c.Feed(frame(1, "a") + closeFrame(1000)) },
+		"eof":   func(c *looptest.Conn) { c.Feed(frame(1, "a")); c.PeerClose() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := &record{on: func(x asgi.Exchange, ev asgi.ReceiveEvent) {
+				switch ev.(type) {
+				case *asgi.WebSocketConnect:
+					must(t, x.Send(&asgi.WebSocketAccept{}))
+				case *asgi.WebSocketReceive:
+					if err := x.Send(&asgi.WebSocketSend{}); err != asgi.ErrDisconnected {
+						t.Errorf("the late answer: %v", err)
+					}
+				}
+			}}
+			var tasks []func()
+			work := func() {
+				for _, task := range tasks {
+					task()
+				}
+				tasks = nil
+			}
+			app := asgi.Serial(h, func(task func()) error { tasks = append(tasks, task); return nil })
+			c := newBench(t, Config{Handler: app, CloseTimeout: time.Second}).dial()
+			c.Feed(handshake)
+			work()
+			c.Run()
+			c.Output()
+			leave(c)
+			c.Advance(900 * time.Millisecond)
+			if out := c.Output(); out != "" || c.WriteClosed() {
+				t.Fatalf("%q comes before the answer", out)
+			}
+			c.Advance(200 * time.Millisecond)
+			if out := c.Output(); name == "close" && out != "\x88\x02\x03\xe8" {
+				t.Fatalf("%q", out)
+			}
+			if over, _ := c.Closed(); !over && !c.WriteClosed() {
+				t.Fatal("the conn is still open")
+			}
+			work()
+			c.Run()
+			if got := h.take(); got != "websocket.connect|websocket.receive a|websocket.disconnect" {
+				t.Fatal(got)
+			}
+		})
+	}
+}

@@ -83,7 +83,8 @@ type Config struct {
 	// then closed with 1011. Default 20 s.
 	PongTimeout time.Duration
 
-	// CloseTimeout bounds the wait for the peer's close frame after ours.
+	// CloseTimeout bounds the wait for the peer's close frame after ours, and
+	// for an application off the loop to answer what came before the peer's close.
 	// Default 5 s: a round trip and a busy peer.
 	CloseTimeout time.Duration
 

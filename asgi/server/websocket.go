@@ -24,6 +24,7 @@ type wsConn struct {
 	announced bool // websocket.disconnect is delivered
 	pinged    bool // a ping waits for any byte
 	closing   bool
+	last      func()    // ends the exchange once the application has done with what came before; nil else
 	opening   *opening  // until the handshake is answered
 	lastRead  time.Time // any byte counts as life
 	m         websocket.Machine
@@ -280,19 +281,46 @@ func (x *wsConn) pump(p []byte) int {
 	case x.closing:
 		x.turn()
 		return len(p)
+	case x.last != nil:
+		return len(p)
 	case x.opening != nil:
 		return 0
 	case len(p) > 0:
 		x.lastRead, x.pinged = x.c.sock.Now(), false
 	}
 	n := 0
-	for n < len(p) && x.ready() && !x.closing && x.c.budget > 0 {
+	for n < len(p) && x.ready() && !x.deaf() && x.c.budget > 0 {
 		x.handleAll(p, &n)
 	}
-	if x.closing {
+	if x.deaf() {
 		return len(p)
 	}
 	return n
+}
+
+// deaf reports whether what the peer sends means nothing any more.
+func (x *wsConn) deaf() bool { return x.closing || x.last != nil }
+
+// afterAnswers has end end the exchange for what the peer did, once the
+// application has done with what the peer sent before; left says that it may be
+// gone.
+func (x *wsConn) afterAnswers(left bool, end func()) {
+	if x.deaf() {
+		return
+	}
+	x.last = end
+	if asgi.Behind(x.receiver, left, x.endLast) {
+		x.setDeadline(x.c.w.srv.cfg.CloseTimeout)
+	} else {
+		x.endLast()
+	}
+}
+
+func (x *wsConn) endLast() {
+	if end := x.last; end != nil {
+		x.last = nil
+		end()
+	}
 }
 
 // handleAll handles the events in p from n on, as far as pump does. A panic of the
@@ -308,10 +336,10 @@ func (x *wsConn) handleAll(p []byte, n *int) {
 		}
 	}()
 	ev := &x.c.w.frame
-	for *n < len(p) && x.ready() && !x.closing && x.c.budget > 0 {
+	for *n < len(p) && x.ready() && !x.deaf() && x.c.budget > 0 {
 		x.c.budget--
 		if err := x.m.Next(p[*n:], ev); err != nil {
-			x.fail(err)
+			x.afterAnswers(false, func() { x.fail(err) })
 			return
 		}
 		*n += ev.N
@@ -343,7 +371,8 @@ func (x *wsConn) handleControl(ev *websocket.Event) {
 			x.wrote()
 		}
 	case websocket.Close:
-		x.peerClosed(ev.Code, string(ev.Data))
+		code, reason := ev.Code, string(ev.Data)
+		x.afterAnswers(false, func() { x.peerClosed(code, reason) })
 	}
 }
 
@@ -391,9 +420,11 @@ func (x *wsConn) announce(code int, reason string) {
 }
 
 func (x *wsConn) eof() {
-	x.gone = true
-	x.announce(websocket.CloseAbnormal, "")
-	x.hangUp()
+	x.afterAnswers(true, func() {
+		x.gone = true
+		x.announce(websocket.CloseAbnormal, "")
+		x.hangUp()
+	})
 }
 
 func (x *wsConn) drained() {
@@ -404,7 +435,7 @@ func (x *wsConn) drained() {
 }
 
 func (x *wsConn) closed(error) {
-	x.gone, x.closing = true, true
+	x.gone, x.closing, x.last = true, true, nil
 	x.announce(websocket.CloseAbnormal, "")
 	x.receiver = nil
 }
@@ -419,7 +450,7 @@ func (x *wsConn) End(err error) {
 	if err == nil && x.opening != nil && !x.order.Complete() && !x.gone {
 		err = asgi.ErrIncomplete
 	}
-	if err != nil && !(engine.OfPeer(err) && (x.gone || x.order.Complete() || x.m.CloseSent())) {
+	if err != nil && !(engine.OfPeer(err) && (x.gone || x.last != nil || x.order.Complete() || x.m.CloseSent())) {
 		x.c.w.srv.logFailure("websocket", address(x.c.sock.RemoteAddr()), x.path(), err)
 	}
 	switch {
@@ -483,6 +514,8 @@ func (x *wsConn) deadline() {
 	now := x.c.sock.Now()
 	quiet := now.Sub(x.lastRead)
 	switch {
+	case x.last != nil:
+		x.endLast()
 	case x.m.CloseSent():
 		x.announce(websocket.CloseAbnormal, "")
 		x.hangUp()
