@@ -49,6 +49,7 @@ type Client struct {
 	subs          []*Subscription  // few: a list is found through as fast as a map
 	one           [1]*Subscription // room for subs: polls and streams often have but one
 	closed        bool
+	counted       bool    // among those of the hub, under its lock
 	turn          int32   // of subs, whose turn it is to go on
 	before, after *Client // the others of the loop
 }

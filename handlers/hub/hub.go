@@ -252,18 +252,32 @@ func (h *Hub) clientsOf(user string) []*Client {
 // Connect and every method of the client be, until Close, which the transport calls
 // when the exchange is over.
 func (h *Hub) Connect(x asgi.Exchange, who Identity, out Outlet) (*Client, error) {
+	return h.TakeOver(nil, x, who, out)
+}
+
+// TakeOver is Connect for a client that comes in the place of another one of its user,
+// which may be on another loop: at a limit of clients the old one makes room. If there
+// is no error, the transport of the old one closes it. nil is none.
+func (h *Hub) TakeOver(old *Client, x asgi.Exchange, who Identity, out Outlet) (*Client, error) {
 	loop := asgi.LoopOf(x)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	freed := 0
+	if old != nil && old.counted {
+		freed = 1
+	}
 	switch {
 	case h.closed:
 		return nil, errClosed
-	case h.stats.clients.Load() >= int64(h.config.MaxClients):
+	case h.stats.clients.Load()-int64(freed) >= int64(h.config.MaxClients):
 		return nil, &Error{Code: TooMany, Text: "as many clients are here as may be"}
 	case h.revoked(&who):
 		return nil, errProof
-	case who.User != "" && len(h.users[who.User]) >= h.config.MaxClientsPerUser:
+	case who.User != "" && len(h.users[who.User])-freed >= h.config.MaxClientsPerUser:
 		return nil, &Error{Code: TooMany, Text: "you have as many connections as you may"}
+	}
+	if freed > 0 {
+		h.discount(old, who.User)
 	}
 	f := h.feeds[loop]
 	if f == nil {
@@ -271,7 +285,7 @@ func (h *Hub) Connect(x asgi.Exchange, who Identity, out Outlet) (*Client, error
 		h.feeds[loop] = f
 	}
 	h.last++
-	c := &Client{hub: h, feed: f, exchange: x, who: who, out: out, number: h.last}
+	c := &Client{hub: h, feed: f, exchange: x, who: who, out: out, number: h.last, counted: true}
 	c.subs = c.one[:0]
 	f.size++
 	h.stats.clients.Add(1)
@@ -289,16 +303,25 @@ func (h *Hub) Connect(x asgi.Exchange, who Identity, out Outlet) (*Client, error
 func (h *Hub) disconnected(c *Client) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if user := c.who.User; user != "" {
+	if c.counted {
+		h.discount(c, c.who.User)
+	}
+	if c.feed.size--; c.feed.size == 0 {
+		delete(h.feeds, c.feed.loop)
+	}
+}
+
+// discount takes a client of a user out of what limits count. The caller holds the
+// lock.
+func (h *Hub) discount(c *Client, user string) {
+	c.counted = false
+	if user != "" {
 		delete(h.users[user], c)
 		if len(h.users[user]) == 0 {
 			delete(h.users, user)
 		}
 	}
 	h.stats.clients.Add(-1)
-	if c.feed.size--; c.feed.size == 0 {
-		delete(h.feeds, c.feed.loop)
-	}
 }
 
 // Stats are figures of now, and counts since the start.

@@ -78,11 +78,10 @@ func (h *Handler) open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 		return nil
 	}
 	p.take(&r, &who)
-	if p.client, err = h.config.Hub.Connect(x, who, p); err != nil {
+	if err = h.sessions.enter(p, who); err != nil {
 		p.fail(err)
 		return nil
 	}
-	h.sessions.enter(p)
 	p.subscribe(&r, places)
 	if p.over {
 		return nil

@@ -38,6 +38,7 @@ type poll struct {
 	strict    bool
 	tagged    bool // 304 if there is nothing
 	preferred bool // the wait is from a Prefer
+	relieves  bool // an older poll of the session, whose place among the parked it has
 	parked    bool
 	waking    bool // answer is on its way
 	over      bool
@@ -175,7 +176,7 @@ func (p *poll) ready() {
 }
 
 func (p *poll) park() {
-	if parked := p.h.stats.parked.Add(1); parked > int64(p.h.config.MaxParked) {
+	if parked := p.h.stats.parked.Add(1); parked > int64(p.h.config.MaxParked) && !p.relieves {
 		p.h.stats.parked.Add(-1)
 		p.fail(&hub.Error{Code: hub.TooMany, Text: "as many polls wait as may", RetryAfter: overload()})
 		return

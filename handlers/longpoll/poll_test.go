@@ -397,6 +397,27 @@ func TestETag(t *testing.T) {
 	p.want(p.poll("ch=a&wait=0", header("if-none-match", `"nonsense"`)), "400 bad_cursor")
 }
 
+// A poll that supersedes another one has its place, at every limit.
+func TestSupersededAtTheLimit(t *testing.T) {
+	for _, limits := range []hub.Config{{MaxClientsPerUser: 1}, {MaxClients: 1}, {}} {
+		p := open(t, limits, longpoll.Config{PollRate: -1, Authenticate: byToken, MaxParked: 1})
+		at := p.poll("ch=a&wait=0&token=ann").Cursor
+		older := p.park(with("a", at) + "&sid=tab")
+		for range 3 {
+			if a := p.poll(with("a", at) + "&sid=other"); a.got() != "503 too_many" {
+				t.Errorf("another poll: %s", a.got())
+			}
+			p.parked(older)
+			newer := p.park(with("a", at) + "&sid=tab")
+			p.want(p.answered(older), "superseded")
+			older = newer
+		}
+		if n := p.hub.Stats().Clients; n != 1 {
+			t.Errorf("%d clients", n)
+		}
+	}
+}
+
 func TestSuperseded(t *testing.T) {
 	p := open(t, hub.Config{}, longpoll.Config{PollRate: -1, Authenticate: byToken})
 	at := p.poll("ch=a&wait=0&token=ann").Cursor

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/handlers/hub"
 	"github.com/gale-server/gale/handlers/internal/rate"
 )
 
@@ -21,22 +22,34 @@ type sessions struct {
 	polls map[session]*poll
 }
 
-// enter makes p the poll of its session; the older one is answered.
-func (s *sessions) enter(p *poll) {
+// enter makes a client of p, in the place of the older poll of its session, which is
+// answered. If that cannot be, the older one stays.
+func (s *sessions) enter(p *poll, who hub.Identity) (err error) {
+	h := p.h.config.Hub
 	if p.named == nil {
-		return
+		p.client, err = h.Connect(p.x, who, p)
+		return err
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	var place *hub.Client
+	older := s.polls[*p.named]
+	if older != nil {
+		place = older.client
+	}
+	if p.client, err = h.TakeOver(place, p.x, who, p); err != nil {
+		return err
+	}
 	if s.polls == nil {
 		s.polls = make(map[session]*poll)
 	}
-	older := s.polls[*p.named]
 	s.polls[*p.named] = p
-	s.mu.Unlock()
 	if older != nil {
+		p.relieves = true
 		// If its loop has stopped, it is gone.
 		asgi.LoopOf(older.x).Post(older.supersede)
 	}
+	return nil
 }
 
 // leave ends the part of p, unless a newer poll has its place.

@@ -46,10 +46,7 @@ func (c *conn) connect(id uint64, a *args) {
 	}
 	who, err := c.h.config.Hub.Admit(c.h.config.Authenticate, c.scope, token)
 	if err == nil {
-		if a.session != "" {
-			c.h.takeOver(c, who.User, a.session)
-		}
-		c.client, err = c.h.config.Hub.Connect(c.x, who, (*outlet)(c))
+		err = c.h.enter(c, who, a.session)
 	}
 	if err != nil {
 		e := hub.AsError(err)

@@ -48,6 +48,41 @@ func onEngines(t *testing.T, hubs hub.Config, test func(e *engine)) {
 	})
 }
 
+// A page that comes back before the server knows that its connection is lost takes its
+// place, also if its user has as many connections as may be.
+func TestEnginesSessionAtTheLimit(t *testing.T) {
+	ada := func(*asgi.Scope, string) (hub.Identity, error) {
+		return hub.Identity{User: "Ada", Grants: hub.Everything}, nil
+	}
+	var h *hub.Hub
+	enginetest.Each(t, enginetest.Options{Drain: 2 * time.Second}, func(t *testing.T) asgi.Handler {
+		var err error
+		if h, err = hub.New(hub.Config{MaxClientsPerUser: 1}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { h.Close() })
+		handler, err := socket.New(socket.Config{Hub: h, Authenticate: ada})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return handler
+	}, func(t *testing.T, s *enginetest.Server) {
+		const connect = `{"id":1,"connect":{"session":"the-page-of-ada-1"}}`
+		e := &engine{s, t, h}
+		old := e.open()
+		old.say(connect)
+		old.want("connected")
+		newer := e.open()
+		newer.say(connect)
+		newer.want("connected")
+		if _, _, err := old.ReadMessage(); !websocket.IsCloseError(err, 4409) {
+			t.Errorf("the old one: %v", err)
+		}
+		newer.say(`{"id":2,"ping":{}}`)
+		newer.want("pong")
+	})
+}
+
 // remote is a client of another make.
 type remote struct {
 	*websocket.Conn
@@ -56,7 +91,17 @@ type remote struct {
 	err   error            // that offset met
 }
 
+// dial opens a connection and connects.
 func (e *engine) dial() *remote {
+	e.t.Helper()
+	k := e.open()
+	k.say(`{"id":1,"connect":{}}`)
+	k.want("connected")
+	return k
+}
+
+// open opens a connection.
+func (e *engine) open() *remote {
 	e.t.Helper()
 	d := websocket.Dialer{Subprotocols: []string{socket.Subprotocol}, HandshakeTimeout: waitLimit}
 	c, r, err := d.Dial("ws://"+e.Addr+"/hub/ws", http.Header{})
@@ -68,10 +113,7 @@ func (e *engine) dial() *remote {
 		e.t.Errorf("the subprotocol is %q", c.Subprotocol())
 	}
 	e.t.Cleanup(func() { c.Close() })
-	k := &remote{Conn: c, t: e.t}
-	k.say(`{"id":1,"connect":{}}`)
-	k.want("connected")
-	return k
+	return &remote{Conn: c, t: e.t}
 }
 
 // dialSlow dials, subscribes to "a", and leaves little room for what is not read.

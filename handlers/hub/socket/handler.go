@@ -58,16 +58,30 @@ func (h *Handler) Open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 	return &conn{h: h, x: x, scope: scope}
 }
 
-// takeOver gives c the place of the connection that has the session, which ends.
-func (h *Handler) takeOver(c *conn, user, session string) {
-	sum := sha256.Sum256([]byte(strconv.Itoa(len(user)) + ":" + user + session))
-	c.session = sessionKey(sum[:16])
+// enter makes a client of c: in the place of the connection that has the session,
+// which ends, if c names one. If that cannot be, the other one stays.
+func (h *Handler) enter(c *conn, who hub.Identity, session string) (err error) {
+	if session == "" {
+		c.client, err = h.config.Hub.Connect(c.x, who, (*outlet)(c))
+		return err
+	}
+	sum := sha256.Sum256([]byte(strconv.Itoa(len(who.User)) + ":" + who.User + session))
+	key := sessionKey(sum[:16])
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if old := h.sessions[c.session]; old != nil {
+	var place *hub.Client
+	old := h.sessions[key]
+	if old != nil {
+		place = old.client
+	}
+	if c.client, err = h.config.Hub.TakeOver(place, c.x, who, (*outlet)(c)); err != nil {
+		return err
+	}
+	c.session, h.sessions[key] = key, c
+	if old != nil {
 		asgi.LoopOf(old.x).Post(old.replaced) // once for each connection
 	}
-	h.sessions[c.session] = c
+	return nil
 }
 
 // forget frees the session of a connection, unless another has it.

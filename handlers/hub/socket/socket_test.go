@@ -362,6 +362,40 @@ func TestSession(t *testing.T) {
 	}
 }
 
+// A connection that takes a session over has the place of the old one among those of
+// its user, and among all; if it may not come in, the old one stays.
+func TestSessionAtTheLimit(t *testing.T) {
+	for _, limits := range []hub.Config{{MaxClientsPerUser: 1}, {MaxClients: 1}} {
+		p := newPlace(t, limits, socket.Config{})
+		enter := func(user, session, part string) *client {
+			c := p.dial()
+			c.say(`{"id":1,"connect":{"token":%q,"session":%q}}`, user, session)
+			if got := c.next(); len(got) == 0 || !contains(got[0], map[string]any{part: map[string]any{}}) {
+				t.Fatalf("%+v: got %s, want %s", limits, show(got), part)
+			}
+			return c
+		}
+		const secret, other = "0123456789abcdef", "0123456789abcdeg"
+		old := enter("Ada", secret, "connected")
+		for range 3 {
+			enter("Ada", other, "error")
+			old.want()
+			newer := enter("Ada", secret, "connected")
+			old.want(`{"close":4409,"reason":"replaced"}`)
+			old.x.Deliver(&asgi.WebSocketDisconnect{Code: 4409})
+			if n := p.hub.Stats().Clients; n != 1 {
+				t.Errorf("%d clients", n)
+			}
+			old = newer
+		}
+		if err := p.hub.Close(); err != nil {
+			t.Fatal(err)
+		}
+		old.want(`{"close":1012}`)
+		enter("Ada", secret, "error")
+	}
+}
+
 func TestDrain(t *testing.T) {
 	p := newPlace(t, hub.Config{}, socket.Config{})
 	ada, early := p.enter("Ada"), p.dial()
