@@ -11,15 +11,13 @@ import (
 	"time"
 
 	"github.com/gale-server/gale/executor"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // Everything at the same time, at random: each future gets one result, and in the
 // end nothing is left.
 func TestChaos(t *testing.T) {
-	rounds := 150
-	if testing.Short() {
-		rounds = 60
-	}
+	rounds := longtest.Count(60, 150)
 	e := start(t,
 		executor.ClassConfig{Name: "a", Workers: 2, QueueJobs: 20, RunBytes: 100, ClientJobs: 8, TargetDelay: time.Millisecond, DelayInterval: 5 * time.Millisecond},
 		executor.ClassConfig{Name: "b", Workers: 3, QueueJobs: 50, QueueBytes: 500, CPU: true, MaxQueueTime: 20 * time.Millisecond},

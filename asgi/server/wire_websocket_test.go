@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/gale-server/gale/asgi/internal/autobahn"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // The key is the sample of RFC 6455 §1.3, which gives the answer to it, too.
@@ -58,7 +59,7 @@ func TestWireAutobahnLimits(t *testing.T) {
 					switch {
 					case c.Turns, !form.onLoop && short && len(c.Frames) == 2:
 						t.Run(c.ID, func(t *testing.T) { w.inTurns(t, c) })
-					case form.onLoop && !(testing.Short() && size > 2<<20):
+					case form.onLoop && (longtest.On() || size <= 2<<20):
 						t.Run(c.ID, func(t *testing.T) { w.inChops(t, c) })
 					}
 				}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/gale-server/gale/asgi/internal/autobahn"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // broken is the error for each rule that a case breaks.
@@ -77,7 +78,7 @@ func TestAutobahnLimits(t *testing.T) {
 		t.Run(group.Name, func(t *testing.T) {
 			for _, c := range group.Cases() {
 				in := c.Stream()
-				if testing.Short() && len(in) > 2<<20 {
+				if !longtest.On() && len(in) > 2<<20 {
 					continue
 				}
 				if c.Chop == 0 {

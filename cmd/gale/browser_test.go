@@ -23,6 +23,7 @@ import (
 	"github.com/gale-server/gale/asgi/asgitest"
 	"github.com/gale-server/gale/asgi/nethttp"
 	"github.com/gale-server/gale/asgi/server"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // TestBrowser has two pages of the demo talk in Chromium over each transport, pulls
@@ -212,8 +213,8 @@ func (r *streamRouter) events(w http.ResponseWriter, req *http.Request) {
 // and passes each line it says to said, whose answer it gets.
 func browserScript(t *testing.T) (run func(t *testing.T, script, url string, said func(line string) (answer string))) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("SKIPPED: -short")
+	if !longtest.On() {
+		t.Skip("SKIPPED: browsers need minutes; run them with GALE_TEST=long")
 	}
 	node := tool(t, "node", "apt-get install nodejs npm")
 	chromium := tool(t, "chromium", "apt-get install chromium")

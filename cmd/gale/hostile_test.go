@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,16 +10,11 @@ import (
 	"github.com/gale-server/gale/asgi/asgitest"
 	"github.com/gale-server/gale/cmd/internal/hostile"
 	"github.com/gale-server/gale/cmd/internal/victim"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
-// hostileTimes is how often an attack does what it does: 1, or what the
-// environment variable GALE_HOSTILE says, for example 10x:
-//
-//	GALE_HOSTILE=10x go test ./cmd/gale -run TestHostile -timeout 30m
-var hostileTimes = func() int {
-	n, _ := strconv.Atoi(strings.TrimSuffix(os.Getenv("GALE_HOSTILE"), "x"))
-	return max(n, 1)
-}()
+// hostileTimes is how often an attack does what it does.
+var hostileTimes = longtest.Count(1, 1)
 
 // What a server may need beyond what it had before.
 const (

@@ -38,6 +38,7 @@ var layers = []struct {
 	// For tests, as the one above:
 	{"handlers/internal/enginetest", []string{"asgi", "asgi/asgitest", "asgi/nethttp", "asgi/server"}},
 	{"handlers/...", []string{"asgi", "executor", "handlers/..."}},
+	{"internal/longtest", nil},                           // of tests
 	{"examples/internal/...", []string{"asgi/asgitest"}}, // for tests
 	{"examples/...", []string{"asgi/...", "executor/...", "handlers/..."}},
 	{"cmd/internal/garbage", nil},

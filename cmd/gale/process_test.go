@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gale-server/gale/asgi/asgitest"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // runMain makes the test binary the program itself, so that tests can run it as
@@ -45,7 +46,7 @@ func TestMain(m *testing.M) {
 }
 
 // waitLimit bounds every wait for a process.
-const waitLimit = 30 * time.Second
+const waitLimit = longtest.Patience
 
 // command returns the program with these arguments and no settings in its
 // environment but those given.

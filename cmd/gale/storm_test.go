@@ -13,11 +13,12 @@ import (
 	"github.com/gale-server/gale/asgi/asgitest"
 	"github.com/gale-server/gale/handlers/hub"
 	"github.com/gale-server/gale/handlers/hub/cursor"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // TestStorm has many subscribers over all transports, drops all of them at once,
 // twice, and has them come back to where they were, while others publish. Each must
-// see every message once and in order. GALE_HUB=17x makes them 5,100.
+// see every message once and in order. GALE_TEST=17x makes them 5,100.
 func TestStorm(t *testing.T) {
 	for i, engine := range []string{engineLoop, engineNetHTTP} {
 		t.Run(engine, func(t *testing.T) {
@@ -32,7 +33,7 @@ func TestStorm(t *testing.T) {
 				t.Fatal(err)
 			}
 			stop := s.serve(i)
-			s.run(300 * recoveryTimes)
+			s.run(longtest.Count(150, 300))
 			stop()
 			t.Logf("%d messages, %+v", s.total, h.Stats())
 			if err := h.Close(); err != nil {
@@ -83,7 +84,7 @@ func (s *storm) strike() (n int) {
 }
 
 func (s *storm) run(subscribers int) {
-	limit := time.AfterFunc(waitLimit*time.Duration(1+recoveryTimes), func() {
+	limit := time.AfterFunc(longest, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.late = true
@@ -137,7 +138,7 @@ func (s *storm) awaitAll() {
 
 // publishUntil publishes at a pace that lets so many follow.
 func (s *storm) publishUntil(calm <-chan struct{}) {
-	tick := time.NewTicker(20 * time.Millisecond * time.Duration(recoveryTimes))
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for i := 0; ; i++ {
 		select {
@@ -162,7 +163,7 @@ func (s *storm) follow(f *follower) {
 		}
 		select {
 		case <-s.done:
-		case <-time.After(rand.N(200 * time.Millisecond * time.Duration(recoveryTimes))):
+		case <-time.After(rand.N(200 * time.Millisecond)):
 		}
 	}
 	if f.gaps > 0 {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gale-server/gale/executor/process/wire"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // bystander is a job on the other worker of a pool, which a failure must not
@@ -104,7 +105,7 @@ func TestFailures(t *testing.T) {
 				config.HeartbeatInterval, config.HeartbeatTimeout = test.config.HeartbeatInterval, test.config.HeartbeatTimeout
 				test.job = "echo"
 			}
-			if test.mode == "close stdout" && testing.Short() {
+			if test.mode == "close stdout" && !longtest.On() {
 				t.Skip("takes as long as a process may take to end")
 			}
 			m := newMeeting(t)

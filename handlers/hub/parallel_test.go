@@ -12,13 +12,14 @@ import (
 	"github.com/gale-server/gale/asgi/asgitest"
 	"github.com/gale-server/gale/handlers/hub"
 	"github.com/gale-server/gale/handlers/hub/hubtest"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // What is true of one order of things is true of loops and publishers that run at
 // once, too.
 func TestParallel(t *testing.T) {
 	asgitest.CheckLeaks(t)
-	for seed := range rounds(t, 2) {
+	for seed := range longtest.Count(2, 2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { parallel(t, uint64(seed)) })
 	}
 }

@@ -3,32 +3,20 @@ package hub_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/gale-server/gale/handlers/hub"
 	"github.com/gale-server/gale/handlers/hub/hubtest"
+	"github.com/gale-server/gale/internal/longtest"
 )
-
-// rounds is how often a random test runs: GALE_HUB=100 makes it a hundred times as
-// often as it is without.
-func rounds(t *testing.T, usual int) int {
-	times, err := strconv.Atoi(os.Getenv("GALE_HUB"))
-	if err != nil {
-		return usual
-	}
-	t.Logf("%d rounds", usual*times)
-	return usual * times
-}
 
 // Whatever happens, in whatever order, subscribers get each message once and in
 // order, or a gap that counts what is missing.
 func TestRandom(t *testing.T) {
 	said, got, gaps, slow, backlogs := 0, 0, 0, uint64(0), uint64(0)
-	for seed := range rounds(t, 40) {
+	for seed := range longtest.Count(40, 40) {
 		hub.ServeAtOnce(t, []int{1, 3, 64}[seed%3])
 		w := newWorld(t, uint64(seed))
 		for range 2000 {

@@ -22,6 +22,7 @@ import (
 	"github.com/gale-server/gale/handlers/hub"
 	"github.com/gale-server/gale/handlers/internal/enginetest"
 	"github.com/gale-server/gale/handlers/longpoll"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // engine serves polls over TCP.
@@ -178,10 +179,7 @@ func TestEngines(t *testing.T) {
 // A message that is published while a poll comes in wakes it, whatever the moment.
 func TestEnginesRace(t *testing.T) {
 	onEngines(t, longpoll.Config{}, func(t *testing.T, e *engine) {
-		rounds := 300
-		if testing.Short() {
-			rounds = 30
-		}
+		rounds := longtest.Count(60, 300)
 		at := e.poll("ch=a&wait=0").Cursor
 		for i := range rounds {
 			waiting := e.background(with("a", at))

@@ -4,14 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/handlers/hub"
 	"github.com/gale-server/gale/handlers/sse"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // TestModel has a browser whose connection is cut anywhere, between any two bytes,
@@ -19,11 +18,10 @@ import (
 // history that is too small for some of it. In each channel the page must see
 // every message once and in order, or a gap that says exactly what is missing.
 //
-// GALE_SSE=1000 runs a thousand times as much.
+// GALE_TEST=20x runs twenty times as much.
 func TestModel(t *testing.T) {
-	times, _ := strconv.Atoi(os.Getenv("GALE_SSE"))
 	var total model
-	for seed := range 40 * max(1, times) {
+	for seed := range longtest.Count(40, 40) {
 		m := newModel(t, uint64(seed))
 		for range 150 {
 			m.step()

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // play runs a queue and its model side by side through the operations script says,
@@ -130,10 +132,7 @@ func same(a, b []*Item) bool {
 }
 
 func TestQueueIsItsModel(t *testing.T) {
-	rounds := 1500
-	if testing.Short() {
-		rounds = 300
-	}
+	rounds := longtest.Count(300, 1500)
 	for seed := range uint64(rounds) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		script := make([]byte, 50+random.IntN(1500))

@@ -3,15 +3,14 @@ package socket_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/handlers/hub"
 	"github.com/gale-server/gale/handlers/hub/socket"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // follower is a client that comes back whenever it is cut off, and checks that it
@@ -88,10 +87,9 @@ func (f *follower) look() (over bool) {
 }
 
 // TestRandom has clients come and go, and stall, while messages are published and
-// the broker answers late. GALE_SOCKET=20 makes it twenty times as long.
+// the broker answers late. GALE_TEST=20x makes it twenty times as long.
 func TestRandom(t *testing.T) {
-	times, _ := strconv.Atoi(os.Getenv("GALE_SOCKET"))
-	for seed := range uint64(6 * max(times, 1)) {
+	for seed := range uint64(longtest.Count(6, 6)) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 0))
 			b := newFarBroker()
