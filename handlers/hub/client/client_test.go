@@ -5,12 +5,12 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/asgi/asgitest"
 	"github.com/gale-server/gale/handlers"
 	"github.com/gale-server/gale/handlers/hub/client"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 func TestFiles(t *testing.T) {
@@ -61,8 +61,8 @@ func TestModule(t *testing.T) {
 }
 
 // TestClient has the module talk to a hub in node, where time is the test's;
-// testdata/client.test.mjs says what must be seen. GALE_HUB_CLIENT=100 takes a
-// hundred times as many of the orders of things that come by chance.
+// testdata/client.test.mjs says what must be seen. GALE_TEST=20x takes
+// twenty times as many of the orders of things that come by chance.
 func TestClient(t *testing.T) {
 	node, err := exec.LookPath("node")
 	if err != nil {
@@ -71,10 +71,19 @@ func TestClient(t *testing.T) {
 	if version, err := exec.Command(node, "--version").Output(); err != nil || !strings.HasPrefix(string(version), "v2") {
 		t.Skipf("SKIPPED: node is %s; at least version 20 is needed", strings.TrimSpace(string(version)))
 	}
-	cmd := exec.Command(node, "--test", "testdata/client.test.mjs")
-	cmd.WaitDelay = time.Second
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	jitters := []string{""}
+	if longtest.On() {
+		jitters = append(jitters, "0", "0.9999999", "0.01,0.01,0.01,0.99", "0.05,0.05,0.05,0.05,0.05,0.05,0.99")
+	}
+	for _, jitter := range jitters {
+		t.Run("jitter="+jitter, func(t *testing.T) {
+			cmd := exec.Command(node, "--test", "testdata/client.test.mjs")
+			cmd.Env = append(os.Environ(), "GALE_TEST_JITTER="+jitter)
+			cmd.WaitDelay = longtest.Patience
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+		})
 	}
 }

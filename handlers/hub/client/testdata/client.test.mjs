@@ -150,7 +150,7 @@ for (const transport of all) {
   });
 
   each("publications wait, keep their order, and are given up", async (server, make) => {
-    const hub = make({ firstDelay: 100, maxPending: 3, timeout: 5_000 });
+    const hub = make({ firstDelay: 100, maxDelay: 1_000, maxPending: 3, timeout: 5_000 }); // it comes back within the timeout, whatever the jitter is
     server.refuses = new Set([...all, "publish", "everything"]);
     const a = listen(hub, "a");
     const sent = [1, 2, 3].map((n) => hub.publish("a", n));
@@ -236,7 +236,7 @@ for (const transport of all) {
     good = "t2";
     server.born = 2;
     server.cut();
-    await until(() => hub.state === "waiting");
+    await until(() => hub.states.includes("waiting"));
     await until(() => hub.state === "online");
     assert.equal(asked, 2);
     good = "none";
@@ -475,7 +475,7 @@ test("a server that stops is no fault of the transport", async (server, make) =>
   for (let n = 0; n < 5; n++) {
     await until(() => hub.state === "online");
     [...server.links][0].end(1012, "");
-    await until(() => hub.state === "waiting");
+    await until(() => hub.states.filter((s) => s === "waiting").length > n);
     assert.equal(hub.error.code, "draining");
   }
   await until(() => hub.state === "online");
@@ -579,7 +579,7 @@ test("a page that wakes up, a network that comes back", async (server, make) => 
   const a = listen(hub, "a");
   await until(() => a.sub.position);
   server.cut();
-  await until(() => hub.state === "waiting");
+  await until(() => hub.states.includes("waiting"));
   wake("online");
   await until(() => hub.state === "online", 100);
   await pass(100);
@@ -683,7 +683,7 @@ test("a poll that is answered with nothing is not repeated at once", async (serv
 });
 
 // Everything at once, by chance: a plain list says what must have come.
-const rounds = Number(process.env.GALE_HUB_CLIENT || 1);
+const rounds = parseInt(process.env.GALE_TEST) || 1;
 for (let seed = 1; seed <= 4 * rounds; seed++) {
   test(`by chance, ${seed}`, async (server, make) => {
     let state = seed * 2654435761;

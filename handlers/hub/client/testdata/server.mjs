@@ -8,6 +8,14 @@ import { mock } from "node:test";
 mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_700_000_000_000 });
 Object.defineProperty(globalThis, "performance", { value: { now: () => Date.now() }, configurable: true });
 
+// What Math.random gives, in turns, where it is not left to chance: no test may rely
+// on how long a retry waits.
+if (process.env.GALE_TEST_JITTER) {
+  const jitter = process.env.GALE_TEST_JITTER.split(",").map(Number);
+  let n = 0;
+  Math.random = () => jitter[n++ % jitter.length];
+}
+
 export const latency = 5; // ms one way
 
 // Lets time pass, and everything that follows from it happen. Where much time
