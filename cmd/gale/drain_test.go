@@ -15,12 +15,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gale-server/gale/internal/longtest"
 	gorilla "github.com/gorilla/websocket"
 )
 
 // drainTimeout is long enough for a busy machine, as what is left at its end
-// fails the test, and short enough to wait for.
-const drainTimeout = 3 * time.Second
+// fails the test. Half of it is waited for: WebSockets are closed in that time.
+const drainTimeout = 20 * time.Second
 
 // TestDrainUnderLoad stops the server in the middle of its work, on each engine.
 // A request that the application sees is answered whole. One that it never sees
@@ -119,7 +120,7 @@ func (l *load) start() {
 	for i := range newClients {
 		l.work(func() { l.anew(fmt.Sprint("new", i)) })
 	}
-	for range 1000 {
+	for range longtest.Count(300, 1000) {
 		select {
 		case <-l.answered:
 		case <-time.After(waitLimit):
@@ -137,13 +138,9 @@ func (l *load) stop() {
 
 func (l *load) check() {
 	code := l.p.wait()
-	took := time.Since(l.toldAt)
 	l.working.Wait()
 	if code != exitOK {
 		l.t.Errorf("%s: exit status %d", l.engine, code)
-	}
-	if most := drainTimeout + waitLimit/2; took > most {
-		l.t.Errorf("%s: the end took %v", l.engine, took)
 	}
 	for _, f := range l.failures {
 		l.t.Errorf("%s: %s", l.engine, f)
@@ -152,14 +149,25 @@ func (l *load) check() {
 	if strings.Contains(said, "late ") || !strings.Contains(said, "stdout: shutdown\n") {
 		l.t.Errorf("%s: lifespan.shutdown is not the last event", l.engine)
 	}
-	l.checkRequests(said)
+	l.checkRequests(notesOf(said))
 	l.checkWebSockets(said)
 }
 
-func (l *load) checkRequests(said string) {
+// notesOf returns the notes of the journal: "ID what".
+func notesOf(said string) map[string]bool {
+	notes := make(map[string]bool)
+	for line := range strings.Lines(said) {
+		if _, note, ok := strings.Cut(line, "note "); ok {
+			notes[strings.TrimSuffix(note, "\n")] = true
+		}
+	}
+	return notes
+}
+
+func (l *load) checkRequests(notes map[string]bool) {
 	whole, untouched := 0, 0
 	for id, got := range l.outcomes {
-		seen := strings.Contains(said, "note "+id+" seen\n")
+		seen := notes[id+" seen"]
 		switch {
 		case got.err == nil && seen:
 			whole++
@@ -172,7 +180,7 @@ func (l *load) checkRequests(said string) {
 	for i := range parkedClients {
 		for _, kind := range []string{"slow", "poll", "upload", "stream"} {
 			id := fmt.Sprint(kind, i)
-			if !strings.Contains(said, "note "+id+" drain\n") || l.outcomes[id].err != nil {
+			if !notes[id+" drain"] || l.outcomes[id].err != nil {
 				l.t.Errorf("%s: %s: no gale.drain, or no answer: %v", l.engine, id, l.outcomes[id])
 			}
 		}
