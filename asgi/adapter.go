@@ -106,6 +106,8 @@ func (a *adapted) runPosted() {
 
 func (a *adapted) Send(ev SendEvent) error {
 	switch {
+	case IsNil(ev):
+		return ErrNilEvent
 	case a.ended:
 		return nil
 	case a.over():

@@ -274,6 +274,9 @@ func (c *coroutine) send(ctx context.Context, ev SendEvent) error {
 	if !c.x.Owned() || !c.running {
 		return ErrForeignGoroutine
 	}
+	if IsNil(ev) {
+		return ErrNilEvent
+	}
 	if c.burst > maxBurst && c.gone == nil && !c.stopped {
 		postOwed(c.x, c.wake)
 		c.park(&c.ctx, parkedAwait)

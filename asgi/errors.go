@@ -15,6 +15,9 @@ var (
 	// goroutines use Exchange.Post, or the application runs under Goroutine.
 	ErrForeignGoroutine = errors.New("asgi: called from a goroutine that does not own the exchange")
 
+	// ErrNilEvent is returned when what is sent is nil, or a nil pointer.
+	ErrNilEvent = errors.New("asgi: the event to send is nil")
+
 	// ErrIncomplete says that an application ended before its response did.
 	ErrIncomplete = errors.New("asgi: application ended before its response was complete")
 

@@ -25,6 +25,18 @@ type SendEvent interface {
 	sendSymbol() symbol
 }
 
+// IsNil reports whether there is no event: an interface without a value, or a nil
+// pointer in it. Every send refuses both with ErrNilEvent.
+func IsNil(ev SendEvent) bool { return ev == nil || ev.sendSymbol() == symNil }
+
+// given is the symbol s of an event that is there.
+func given(there bool, s symbol) symbol {
+	if !there {
+		return symNil
+	}
+	return s
+}
+
 // CloneReceive returns a deep copy of ev, for code that keeps an event beyond
 // the call that delivered it.
 func CloneReceive(ev ReceiveEvent) ReceiveEvent { return ev.clone().(ReceiveEvent) }

@@ -95,6 +95,9 @@ func (e *HTTPRequest) receiveSymbol() symbol {
 func (*HTTPDisconnect) receiveSymbol() symbol { return symHTTPDisconnect }
 
 func (e *HTTPResponseStart) sendSymbol() symbol {
+	if e == nil {
+		return symNil
+	}
 	if e.Trailers {
 		return symStartTrailers
 	}
@@ -102,6 +105,9 @@ func (e *HTTPResponseStart) sendSymbol() symbol {
 }
 
 func (e *HTTPResponseBody) sendSymbol() symbol {
+	if e == nil {
+		return symNil
+	}
 	if e.MoreBody {
 		return symBodyMore
 	}
@@ -109,16 +115,22 @@ func (e *HTTPResponseBody) sendSymbol() symbol {
 }
 
 func (e *HTTPResponseTrailers) sendSymbol() symbol {
+	if e == nil {
+		return symNil
+	}
 	if e.MoreTrailers {
 		return symTrailersMore
 	}
 	return symTrailersLast
 }
 
-func (*HTTPEarlyHint) sendSymbol() symbol        { return symEarlyHint }
-func (*HTTPResponsePathSend) sendSymbol() symbol { return symPathSend }
+func (e *HTTPEarlyHint) sendSymbol() symbol        { return given(e != nil, symEarlyHint) }
+func (e *HTTPResponsePathSend) sendSymbol() symbol { return given(e != nil, symPathSend) }
 
 func (e *HTTPResponseZeroCopySend) sendSymbol() symbol {
+	if e == nil {
+		return symNil
+	}
 	if e.MoreBody {
 		return symBodyMore
 	}

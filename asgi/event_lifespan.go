@@ -56,10 +56,10 @@ func (*LifespanShutdown) receiveSymbol() symbol { return symShutdown }
 func (*Drain) receiveSymbol() symbol            { return symDrain }
 func (*Writable) receiveSymbol() symbol         { return symWritable }
 
-func (*LifespanStartupComplete) sendSymbol() symbol  { return symStartupComplete }
-func (*LifespanStartupFailed) sendSymbol() symbol    { return symStartupFailed }
-func (*LifespanShutdownComplete) sendSymbol() symbol { return symShutdownComplete }
-func (*LifespanShutdownFailed) sendSymbol() symbol   { return symShutdownFailed }
+func (e *LifespanStartupComplete) sendSymbol() symbol  { return given(e != nil, symStartupComplete) }
+func (e *LifespanStartupFailed) sendSymbol() symbol    { return given(e != nil, symStartupFailed) }
+func (e *LifespanShutdownComplete) sendSymbol() symbol { return given(e != nil, symShutdownComplete) }
+func (e *LifespanShutdownFailed) sendSymbol() symbol   { return given(e != nil, symShutdownFailed) }
 
 func (*LifespanStartup) clone() Event          { return &LifespanStartup{} }
 func (*LifespanStartupComplete) clone() Event  { return &LifespanStartupComplete{} }

@@ -91,12 +91,15 @@ func (*WebSocketConnect) receiveSymbol() symbol    { return symConnect }
 func (*WebSocketReceive) receiveSymbol() symbol    { return symMessage }
 func (*WebSocketDisconnect) receiveSymbol() symbol { return symWebSocketDisconnect }
 
-func (*WebSocketAccept) sendSymbol() symbol      { return symAccept }
-func (*WebSocketSend) sendSymbol() symbol        { return symSend }
-func (*WebSocketClose) sendSymbol() symbol       { return symClose }
-func (*WebSocketDenialStart) sendSymbol() symbol { return symDenialStart }
+func (e *WebSocketAccept) sendSymbol() symbol      { return given(e != nil, symAccept) }
+func (e *WebSocketSend) sendSymbol() symbol        { return given(e != nil, symSend) }
+func (e *WebSocketClose) sendSymbol() symbol       { return given(e != nil, symClose) }
+func (e *WebSocketDenialStart) sendSymbol() symbol { return given(e != nil, symDenialStart) }
 
 func (e *WebSocketDenialBody) sendSymbol() symbol {
+	if e == nil {
+		return symNil
+	}
 	if e.MoreBody {
 		return symDenialBodyMore
 	}

@@ -42,7 +42,7 @@ type Exchange interface {
 	// not take at once wait in the bounded outbox. It retains nothing of ev.
 	//
 	// Errors: an *OrderError when ev is not legal now; ErrDisconnected once the
-	// peer is gone; ErrForeignGoroutine; an error of the engine when ev is
+	// peer is gone; ErrForeignGoroutine; ErrNilEvent; an error of the engine when ev is
 	// malformed (bad header, more body than Content-Length). After an error the
 	// exchange is as it was. Events after completion are ignored.
 	Send(ev SendEvent) error

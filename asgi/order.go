@@ -110,6 +110,7 @@ const (
 	symStartupFailed
 	symShutdownComplete
 	symShutdownFailed
+	symNil // no event at all, which is never legal
 
 	numSymbols
 )
@@ -249,10 +250,17 @@ func (o *Order) Complete() bool {
 }
 
 // Send advances the order by an event of the application, or returns an
-// [OrderError].
+// [OrderError], or ErrNilEvent.
 func (o *Order) Send(ev SendEvent) error {
-	next := transitions[o.send][ev.sendSymbol()]
+	if ev == nil {
+		return ErrNilEvent
+	}
+	symbol := ev.sendSymbol()
+	next := transitions[o.send][symbol]
 	if next == stateIllegal {
+		if symbol == symNil {
+			return ErrNilEvent
+		}
 		return &OrderError{State: o.send, Event: ev.EventType()}
 	}
 	o.send = next

@@ -3,6 +3,7 @@ package asgi_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -270,5 +271,29 @@ func TestSidesAreIndependent(t *testing.T) {
 	}
 	if !o.Complete() || o.ReceiveState() != asgi.HTTPRequestDone {
 		t.Errorf("order is %q, %q", o.SendState(), o.ReceiveState())
+	}
+}
+
+// No event, in an interface or as a pointer, is refused in every state.
+func TestNilEvents(t *testing.T) {
+	nils := []asgi.SendEvent{nil}
+	for _, ev := range sendEvents {
+		nils = append(nils, reflect.Zero(reflect.TypeOf(ev)).Interface().(asgi.SendEvent))
+	}
+	for _, scope := range []asgi.ScopeType{asgi.ScopeHTTP, asgi.ScopeWebSocket, asgi.ScopeLifespan} {
+		for _, ev := range nils {
+			order := asgi.NewOrder(scope)
+			if err := order.Send(ev); err != asgi.ErrNilEvent || order != asgi.NewOrder(scope) {
+				t.Errorf("%s: %T: %v", scope, ev, err)
+			}
+			if !asgi.IsNil(ev) {
+				t.Errorf("%T is not taken for nil", ev)
+			}
+		}
+	}
+	for name, ev := range sendEvents {
+		if asgi.IsNil(ev) {
+			t.Errorf("%s is taken for nil", name)
+		}
 	}
 }

@@ -94,6 +94,9 @@ type relay struct {
 }
 
 func (r *relay) send(ctx context.Context, ev SendEvent) error {
+	if IsNil(ev) {
+		return ErrNilEvent
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for {

@@ -1,5 +1,7 @@
 package asgitest
 
+import "github.com/gale-server/gale/asgi"
+
 // answered receives a text and sends it back.
 func answered(text string) []step {
 	return []step{textMessage(text), send(sendText(text))}
@@ -136,6 +138,35 @@ var orderCases = []testCase{
 			w.closeWrite()
 			w.message(opText, "one")
 			w.ends()
+		},
+	},
+	{
+		name:   "http/95 no event is sent",
+		clause: "decision: nil, and a nil pointer, are refused at any time; the exchange is as it was",
+		link:   specMain + "#applications",
+		run: func(s *session) {
+			nothing := sendNothing((*asgi.HTTPResponseStart)(nil), (*asgi.HTTPResponseBody)(nil), (*asgi.HTTPEarlyHint)(nil))
+			steps := append(nothing, send(start(200)))
+			steps = append(steps, nothing...)
+			steps = append(steps, send(last("ok")))
+			s.serve(on("/", append(steps, nothing...)...))
+			s.dial().get("/").is(200, "ok")
+		},
+	},
+	{
+		name:   "ws/66 no event is sent",
+		clause: "decision: nil, and a nil pointer, are refused at any time; the exchange is as it was",
+		link:   specMain + "#applications",
+		run: func(s *session) {
+			nothing := sendNothing((*asgi.WebSocketAccept)(nil), (*asgi.WebSocketSend)(nil), (*asgi.WebSocketClose)(nil), (*asgi.WebSocketDenialBody)(nil))
+			steps := append([]step{connected()}, nothing...)
+			steps = append(steps, send(&asgi.WebSocketAccept{}))
+			steps = append(steps, nothing...)
+			steps = append(steps, send(closing(1000, "")))
+			s.serve(on("/", append(steps, nothing...)...))
+			w := s.dial()
+			w.upgrade("/")
+			w.closing(1000, "")
 		},
 	},
 	{

@@ -76,6 +76,8 @@ func (x *Exchange) Send(ev asgi.SendEvent) error {
 		return asgi.ErrForeignGoroutine
 	}
 	switch {
+	case asgi.IsNil(ev):
+		return asgi.ErrNilEvent
 	case x.order.Complete() || x.ended:
 		return nil
 	case x.gone:

@@ -137,6 +137,9 @@ func describe(st step) string {
 	case receiveStep:
 		return "receive " + st.what
 	case sendStep:
+		if st.event == nil {
+			return "send nil"
+		}
 		return "send " + st.event.EventType()
 	case floodStep:
 		return "send again and again " + st.event.EventType()
@@ -199,6 +202,20 @@ func sendMalformed(ev asgi.SendEvent) step {
 		}
 		return nil
 	}}
+}
+
+// sendNothing sends nil, and nil pointers, which must be refused.
+func sendNothing(pointers ...asgi.SendEvent) []step {
+	var steps []step
+	for _, ev := range append(pointers, nil) {
+		steps = append(steps, sendStep{ev, func(err error, _ scriptForm) error {
+			if !errors.Is(err, asgi.ErrNilEvent) {
+				return fmt.Errorf("%T: got error %v, want ErrNilEvent", ev, err)
+			}
+			return nil
+		}})
+	}
+	return steps
 }
 
 // sendGone sends an event that must fail because the peer is gone.

@@ -85,6 +85,8 @@ func (x *exchange) check(ev asgi.SendEvent) (proceed bool, err error) {
 	switch {
 	case !x.owned():
 		return false, asgi.ErrForeignGoroutine
+	case (x.ended || x.order.Complete()) && asgi.IsNil(ev):
+		return false, asgi.ErrNilEvent
 	case x.ended || x.order.Complete():
 		if x.h.cfg.Strict {
 			return false, &asgi.OrderError{State: x.order.SendState(), Event: ev.EventType()}

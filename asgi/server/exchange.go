@@ -71,6 +71,8 @@ func (x *exchange) check(ev asgi.SendEvent) (proceed bool, err error) {
 	switch {
 	case !x.Owned():
 		return false, asgi.ErrForeignGoroutine
+	case (x.ended || x.order.Complete()) && asgi.IsNil(ev):
+		return false, asgi.ErrNilEvent
 	case x.ended || x.order.Complete():
 		if x.c.w.srv.cfg.Strict {
 			return false, &asgi.OrderError{State: x.order.SendState(), Event: ev.EventType()}

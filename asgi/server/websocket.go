@@ -93,7 +93,7 @@ func (x *wsConn) PostOwed(fn func()) bool { return postOwed(x.c.w.loop, x, fn) }
 func (x *wsConn) AfterFunc(d time.Duration, fn func()) asgi.Timer { return x.after(x, d, fn) }
 
 func (x *wsConn) Send(ev asgi.SendEvent) error {
-	if m, ok := ev.(*asgi.WebSocketSend); ok && x.open() {
+	if m, ok := ev.(*asgi.WebSocketSend); ok && m != nil && x.open() {
 		return x.message(m)
 	}
 	proceed, err := x.check(ev)

@@ -166,6 +166,8 @@ func (l *Lifespan) Send(ev asgi.SendEvent) error {
 	switch {
 	case !l.Owned():
 		return asgi.ErrForeignGoroutine
+	case asgi.IsNil(ev):
+		return asgi.ErrNilEvent
 	case !l.ended && !l.order.Complete():
 	case l.cfg.Strict:
 		return &asgi.OrderError{State: l.order.SendState(), Event: ev.EventType()}
