@@ -286,4 +286,87 @@ var webSocketCloseCases = []testCase{
 			}
 		},
 	},
+	{
+		name:   "ws/57 every code that may be on the wire",
+		clause: "1000-1003, 1007-1014 and 3000-4999 (RFC 6455 section 7.4.2, IANA's registry); every other fails with 1002",
+		link:   "https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number",
+		only:   eventForm,
+		run: func(s *session) {
+			legal := []int{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4999}
+			illegal := []int{0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535}
+			var scripts []script
+			for _, code := range legal {
+				scripts = append(scripts, on(fmt.Sprint("/", code), accepted(closed(code, "why"))...))
+			}
+			for _, code := range illegal {
+				scripts = append(scripts, on(fmt.Sprint("/", code), accepted(closedFor(1006))...))
+			}
+			s.serve(scripts...)
+			for i, code := range append(legal, illegal...) {
+				w := s.dial()
+				w.upgrade(fmt.Sprint("/", code))
+				w.write(closeFrame(code, "why"))
+				want := code
+				if i >= len(legal) {
+					want = 1002
+				}
+				if got, _ := w.closeFrame(); got != want {
+					s.tb.Errorf("client: %d is answered with %d, want %d", code, got, want)
+				}
+				w.ends()
+			}
+		},
+	},
+	{
+		name:   "ws/58 close frames that are none",
+		clause: "a code has two bytes, a reason is UTF-8, a control frame is whole and short (RFC 6455 sections 5.5 and 7.1.6)",
+		link:   "https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1",
+		only:   eventForm,
+		run: func(s *session) {
+			s.serve(on("/", accepted(closedFor(1006))...))
+			for _, c := range []struct {
+				name, frame string
+				code        int
+			}{
+				{"one byte", frame(fin|opClose, "x"), 1002},
+				{"a reason that is not UTF-8", closeFrame(1000, "\xff"), 1007},
+				{"a fragment", frame(opClose, "\x03\xe8"), 1002},
+				{"a reserved bit", frame(fin|0x40|opClose, "\x03\xe8"), 1002},
+				{"too long", closeFrame(1000, strings.Repeat("x", 124)), 1002},
+				{"not masked", "\x88\x02\x03\xe8", 1002},
+				{"within a message", frame(opText, "begun") + frame(fin|opPing, "") + closeFrame(1006, ""), 1002},
+			} {
+				for _, cut := range []int{0, 1, len(c.frame) - 1} {
+					w := s.dial()
+					w.upgrade("/")
+					w.write(c.frame[:cut])
+					w.write(c.frame[cut:])
+					if got := w.closeCode(); got != c.code {
+						s.tb.Errorf("client: %s: close frame %d, want %d", c.name, got, c.code)
+					}
+					w.ends()
+				}
+			}
+		},
+	},
+}
+
+// closedFor takes websocket.disconnect with this code and any reason.
+func closedFor(code int) step {
+	return one(func(e *asgi.WebSocketDisconnect) error { return want("code", e.Code, code) })
+}
+
+// closeCode reads up to a close frame, over pongs.
+func (w *wire) closeCode() int {
+	w.tb.Helper()
+	for {
+		first, payload := w.readFrame()
+		switch {
+		case first == fin|opPong:
+		case first == fin|opClose && len(payload) >= 2:
+			return int(payload[0])<<8 | int(payload[1])
+		default:
+			w.tb.Fatalf("client: frame %#x with %s in place of a close frame", first, abbreviate([]byte(payload)))
+		}
+	}
 }

@@ -1,9 +1,11 @@
 package asgitest
 
 import (
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gale-server/gale/asgi"
 )
@@ -30,6 +32,17 @@ type Setup struct {
 	// RootPath is where the application is mounted: a prefix that a proxy has
 	// taken off the path.
 	RootPath string
+
+	// WriteTimeout bounds the time in which a client must take something of
+	// what waits for it; then its connection is dropped. 0 is the engine's
+	// default. The other bounds of its output are the defaults of gale's engines,
+	// or less.
+	WriteTimeout time.Duration
+
+	// AccessLog takes one record per finished request and WebSocket, Logger what
+	// goes wrong, both as gale's engines write them. Nil: the case looks at
+	// neither.
+	AccessLog, Logger *slog.Logger
 }
 
 // Server is one run of an engine.
@@ -92,7 +105,7 @@ type testCase struct {
 
 func cases() []testCase {
 	return slices.Concat(scopeCases, requestCases, responseCases, lifeCycleCases, extensionCases,
-		webSocketCases, webSocketMessageCases, webSocketCloseCases, orderCases, lifespanCases)
+		webSocketCases, webSocketMessageCases, webSocketCloseCases, orderCases, floodCases, lifespanCases)
 }
 
 // scriptForm is a way to run a script.

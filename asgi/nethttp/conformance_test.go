@@ -1,8 +1,8 @@
 package nethttp_test
 
 import (
+	"cmp"
 	"context"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -28,7 +28,9 @@ func startEngine(tb testing.TB, h asgi.Handler, setup asgitest.Setup) (*asgitest
 		Handler:      h,
 		RootPath:     setup.RootPath,
 		DrainTimeout: 2 * time.Second,
-		Logger:       slog.New(slog.NewTextHandler(io.Discard, nil)), // failures are what the cases are about
+		Logger:       cmp.Or(setup.Logger, slog.New(slog.DiscardHandler)), // failures are what the cases are about
+		AccessLog:    setup.AccessLog,
+		WriteTimeout: setup.WriteTimeout,
 	})
 	if err != nil {
 		return nil, err

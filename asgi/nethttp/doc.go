@@ -27,7 +27,6 @@
 //   - A request body that was not read to its end when the response begins costs
 //     the connection (HTTP/1.1), which a streaming exchange of both bodies is,
 //     too.
-//   - A reason of a WebSocket close that is not UTF-8 fails with 1002, not 1007.
 //
 // # Concurrency
 //

@@ -1,7 +1,6 @@
 package nethttp
 
 import (
-	"errors"
 	"time"
 
 	gorilla "github.com/gorilla/websocket"
@@ -20,9 +19,14 @@ const hangUp = 0
 
 func (f *frame) weight() int { return len(f.data) + pieceOverhead }
 
+// put queues a frame. Whoever it is of, above the high watermark the exchange is
+// congested, and what the peer sends waits.
 func (x *webSocketExchange) put(f frame) {
 	if x.out.put(f, f.weight()) {
 		go x.write() // ends with the outbox empty
+	}
+	if !x.congested && x.out.above(x.h.cfg.HighWatermark) {
+		x.congested = true
 	}
 }
 
@@ -36,7 +40,7 @@ func (x *webSocketExchange) write() {
 				x.h.advance(&x.exchange, lingering)
 				continue
 			}
-			if err := x.writeFrame(f); err != nil && !errors.Is(err, gorilla.ErrCloseSent) {
+			if err := x.writeFrame(f); err != nil {
 				x.post(x.abort)
 				return
 			}
@@ -61,12 +65,6 @@ func (x *webSocketExchange) writeFrame(f *frame) error {
 		return x.ws.WriteMessage(f.kind, f.data)
 	}
 	return x.ws.WriteControl(f.kind, f.data, deadline)
-}
-
-func (x *webSocketExchange) pong(data string) {
-	if !x.closeSent && !x.gone { // after our close none is due
-		x.put(frame{kind: gorilla.PongMessage, data: []byte(data)})
-	}
 }
 
 func (x *webSocketExchange) drained() {

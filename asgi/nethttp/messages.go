@@ -13,9 +13,9 @@ import (
 	"github.com/gale-server/gale/asgi/websocket"
 )
 
-// inbound is a message that was read, or why there will be none.
+// inbound is a message or a ping that was read, or why there will be none.
 type inbound struct {
-	kind asgi.MessageKind
+	kind int // gorilla.TextMessage, ...
 	data []byte
 	err  error
 }
@@ -28,28 +28,39 @@ const keepBuffer = 4 << 10
 // goroutine of net/http, until the connection has no more.
 func (x *webSocketExchange) read(ws *gorilla.Conn) {
 	var buf []byte
-	for {
-		select {
-		case <-x.credit:
-		case <-x.closed:
-			return
-		}
+	for in := (&inbound{}); in.err == nil; {
 		kind, data, err := x.readMessage(ws, buf[:0])
-		in := &inbound{kind: asgi.Text, data: data, err: err}
-		if kind == gorilla.BinaryMessage {
-			in.kind = asgi.Binary
-		}
+		in = &inbound{kind: kind, data: data, err: err}
 		if buf = data; cap(buf) > keepBuffer {
 			buf = nil
 		}
-		x.enter(func() {
-			x.held = in
-			x.pump()
-		})
-		if err != nil {
-			<-x.closed
+		if !x.hand(in) {
 			return
 		}
+	}
+}
+
+// readPing gives the loop a ping. It is due its turn as a message is: nothing is
+// read behind it until the loop wants more.
+func (x *webSocketExchange) readPing(data string) error {
+	if !x.hand(&inbound{kind: gorilla.PingMessage, data: []byte(data)}) {
+		return net.ErrClosed
+	}
+	return nil
+}
+
+// hand gives the loop what was read and blocks until it wants more; false says
+// that it never will.
+func (x *webSocketExchange) hand(in *inbound) (more bool) {
+	x.enter(func() {
+		x.held = in
+		x.pump()
+	})
+	select {
+	case <-x.credit:
+		return true
+	case <-x.closed:
+		return false
 	}
 }
 
@@ -110,8 +121,8 @@ func validPrefix(p []byte) int {
 // never become one.
 func badRune(p []byte) bool { return len(p) > 0 && utf8.FullRune(p) }
 
-// pump delivers the message that was read, when it is wanted, and has the next
-// one read.
+// pump delivers the message that was read or answers the ping, when it is wanted,
+// and has the next one read.
 func (x *webSocketExchange) pump() {
 	for {
 		in := x.held
@@ -124,19 +135,15 @@ func (x *webSocketExchange) pump() {
 		case in.err != nil:
 			x.readFailed(in.err)
 			return
-		case !dropping:
-			x.deliver(&asgi.WebSocketReceive{Kind: in.kind, Data: in.data})
+		case dropping:
+		case in.kind == gorilla.PingMessage:
+			x.put(frame{kind: gorilla.PongMessage, data: in.data})
+		case in.kind == gorilla.BinaryMessage:
+			x.deliver(&asgi.WebSocketReceive{Kind: asgi.Binary, Data: in.data})
+		default:
+			x.deliver(&asgi.WebSocketReceive{Kind: asgi.Text, Data: in.data})
 		}
-		x.want()
-	}
-}
-
-// want has the next message read. Data that the application is not ready for is
-// read once, and then waits.
-func (x *webSocketExchange) want() {
-	select {
-	case x.credit <- struct{}{}:
-	default:
+		x.credit <- struct{}{} // room for it: hand takes one for each
 	}
 }
 

@@ -53,12 +53,8 @@ func (x *webSocketExchange) upgrade(w http.ResponseWriter, r *http.Request) (out
 }
 
 func (x *webSocketExchange) setHandlers(in *gorilla.Conn) {
-	in.SetCloseHandler(func(int, string) error { return nil }) // the loop answers
-	in.SetPongHandler(func(string) error { return nil })       // any byte counts
-	in.SetPingHandler(func(data string) error {
-		x.post(func() { x.pong(data) })
-		return nil
-	})
+	in.SetPongHandler(func(string) error { return nil }) // any byte counts
+	in.SetPingHandler(x.readPing)
 	// What is declared is refused before it is read. Compressed, a message of
 	// incompressible data is a little longer.
 	limit := x.h.cfg.WebSocket.MaxMessageBytes
@@ -116,14 +112,29 @@ const wsReadBuffer = 4 << 10
 // Safe for concurrent use as far as the connection is, with one reader.
 type socket struct {
 	net.Conn
-	early    []byte       // read by net/http
+	early    []byte // read already
+	starts   frameStarts
 	lastRead atomic.Int64 // Unix time in ns; any byte counts as life
 
 	end  sync.Once
 	said chan struct{} // closed when nothing more is written
 }
 
-func (s *socket) Read(p []byte) (n int, err error) {
+// Read reads frames up to a close frame, which is an error: a *gorilla.CloseError
+// if the frame is valid.
+func (s *socket) Read(p []byte) (int, error) {
+	n, err := s.fill(p)
+	if before := s.starts.beforeClose(p[:n]); before < n {
+		s.early = append(append([]byte(nil), p[before:n]...), s.early...)
+		n = before
+		if n == 0 {
+			return 0, s.readClose()
+		}
+	}
+	return n, err
+}
+
+func (s *socket) fill(p []byte) (n int, err error) {
 	if len(s.early) > 0 {
 		n = copy(p, s.early)
 		s.early = s.early[n:]

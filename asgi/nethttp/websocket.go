@@ -33,7 +33,7 @@ type webSocketExchange struct {
 	denied bool // or refused
 
 	held      *inbound      // read, not yet delivered
-	credit    chan struct{} // holds a token when the next message may be read
+	credit    chan struct{} // holds a token when more may be read; see hand
 	closed    chan struct{} // closed when no message will be delivered any more
 	silence   *time.Timer   // of pings, then of the close
 	pingedAt  int64         // when a ping began to wait for any byte; 0: none does
@@ -152,7 +152,7 @@ func (x *webSocketExchange) Send(ev asgi.SendEvent) error {
 		x.order = before
 		return err
 	}
-	if !x.congested && (x.out.above(x.h.cfg.HighWatermark) || x.deny.out.above(x.h.cfg.HighWatermark)) {
+	if !x.congested && x.deny.out.above(x.h.cfg.HighWatermark) {
 		x.congested = true
 	}
 	return nil
@@ -197,7 +197,6 @@ func (x *webSocketExchange) accept(e *asgi.WebSocketAccept) error {
 	x.out.hold() // until the handshake is complete
 	close(x.decided)
 	x.arm(x.h.cfg.PingInterval)
-	x.credit <- struct{}{}
 	if d := x.h.draining(); d != nil {
 		x.closeWithin(d)
 	}

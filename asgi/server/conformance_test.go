@@ -1,8 +1,8 @@
 package server_test
 
 import (
+	"cmp"
 	"context"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -10,6 +10,7 @@ import (
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/asgi/asgitest"
 	"github.com/gale-server/gale/asgi/server"
+	"github.com/gale-server/gale/eventloop"
 )
 
 // Every clause of the specifications, in every form of an application, over
@@ -24,7 +25,9 @@ func startEngine(tb testing.TB, h asgi.Handler, setup asgitest.Setup) (*asgitest
 		RootPath: setup.RootPath,
 		// Half of it is the spread of 1012: enough for a slow machine.
 		DrainTimeout: 2 * time.Second,
-		Logger:       slog.New(slog.NewTextHandler(io.Discard, nil)), // failures are what the cases are about
+		Logger:       cmp.Or(setup.Logger, slog.New(slog.DiscardHandler)), // failures are what the cases are about
+		AccessLog:    setup.AccessLog,
+		Loop:         eventloop.Config{WriteTimeout: setup.WriteTimeout},
 	})
 	if err != nil {
 		return nil, err
