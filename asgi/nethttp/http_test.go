@@ -365,3 +365,23 @@ func TestTimers(t *testing.T) {
 		}
 	}
 }
+
+// What a piece of a response has in its fields waits in the outbox as its body
+// does.
+func TestFieldsCount(t *testing.T) {
+	long := strings.Repeat("x", 8<<10)
+	buffered := make(chan int, 1)
+	addr := serve(t, nethttp.Config{Handler: newEvents(func(x asgi.Exchange, ev asgi.ReceiveEvent) {
+		if _, ok := ev.(*asgi.HTTPRequest); !ok {
+			return
+		}
+		send(t, x, &asgi.HTTPEarlyHint{Links: []string{long, long}},
+			&asgi.HTTPResponseStart{Status: 200, Headers: []asgi.Header{{Name: "x-long", Value: long}}},
+			&asgi.HTTPResponseBody{})
+		buffered <- x.Buffered() // nothing is written before the end of this turn
+	})})
+	dial(t, addr, get)
+	if n := <-buffered; n < 3*len(long) {
+		t.Errorf("%d bytes wait, want those of all fields", n)
+	}
+}

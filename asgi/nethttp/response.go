@@ -58,8 +58,25 @@ const (
 const pieceOverhead = 64
 
 func (s *response) put(p piece) {
-	p.weight += pieceOverhead
+	p.weight += pieceOverhead + p.fieldBytes()
 	s.out.put(p, p.weight)
+}
+
+// fieldBytes is what the fields of a piece have in bytes, those of its hints, head
+// and trailers.
+func (p *piece) fieldBytes() (n int) {
+	for _, link := range p.hints {
+		n += len(link)
+	}
+	for name, values := range p.header {
+		for _, value := range values {
+			n += len(name) + len(value)
+		}
+	}
+	for _, h := range p.trailers {
+		n += len(h.Name) + len(h.Value)
+	}
+	return n
 }
 
 // hold checks a response's start and keeps it until the body comes.
