@@ -39,6 +39,15 @@ func (who *Identity) Sender() Sender {
 	return Sender{Address: who.Address}
 }
 
+// keyScope is what Publication.KeyScope is for this sender: something else for every
+// one, and never the server's.
+func (s Sender) keyScope() string {
+	if s.User != "" {
+		return "user " + s.User
+	}
+	return "address " + s.Address
+}
+
 // Grants are the channels in which a client may do something: names, and
 // patterns with a "*" at the end.
 type Grants struct {

@@ -60,8 +60,8 @@ type log struct {
 	top      uint64
 	messages []*Message // the last ones, oldest first
 	bytes    int
-	keys     map[string]Position // of messages
-	members  map[string]Member   // by client
+	keys     map[scopedKey]Position // of messages
+	members  map[string]Member      // by client
 	watched  bool
 	keep     keep
 	used     time.Time // when it was last published in or watched
@@ -70,6 +70,9 @@ type log struct {
 	at    time.Time
 	index int
 }
+
+// scopedKey is a key with whose it is.
+type scopedKey struct{ scope, key string }
 
 // keep is what a log needs of Options.
 type keep struct {
@@ -249,7 +252,7 @@ func (m *Memory) publish(p *Publication, now time.Time) Result {
 	}
 	l.expire(now)
 	if p.Key != "" {
-		if at, again := l.keys[p.Key]; again {
+		if at, again := l.keys[scopedKey{p.KeyScope, p.Key}]; again {
 			return Result{Receipt: Receipt{Position: at, Duplicate: true}}
 		}
 	}
@@ -276,9 +279,9 @@ func (l *log) add(m *Message) {
 	}
 	if m.Key != "" {
 		if l.keys == nil {
-			l.keys = make(map[string]Position)
+			l.keys = make(map[scopedKey]Position)
 		}
-		l.keys[m.Key] = m.Position
+		l.keys[scopedKey{m.KeyScope, m.Key}] = m.Position
 	}
 	l.messages = append(l.messages, m)
 	l.bytes += m.size()
@@ -293,7 +296,7 @@ func (l *log) dropOldest() {
 	l.messages = l.messages[1:] // append moves what is left when it comes to the end
 	l.bytes -= m.size()
 	if m.Key != "" {
-		delete(l.keys, m.Key)
+		delete(l.keys, scopedKey{m.KeyScope, m.Key})
 	}
 	if len(l.messages) == 0 {
 		l.messages, l.keys = nil, nil

@@ -22,10 +22,16 @@ type Publication struct {
 	// kept and shared, not copied.
 	Data []byte
 
-	// Key makes a repetition harmless: of several publications of one channel
-	// with one Key, as long as the first is in the history, it counts, and the
-	// others get its Receipt. "" is no key; it has at most 255 bytes.
+	// Key makes a repetition harmless: of several publications of one channel with
+	// one Key and KeyScope, as long as the first is in the history, it counts, and
+	// the others get its Receipt. "" is no key; it has at most 255 bytes.
 	Key string
+
+	// KeyScope says whose Key it is, so that nobody's message is taken for the
+	// repetition of somebody else's. Clients have theirs, of the user or else of the
+	// address, over all their connections and transports: Client.Publish and
+	// Hub.PublishAs put it in. "" is the server's.
+	KeyScope string
 
 	// TTL bounds the life in the history, if it is less than the channel's: later,
 	// nobody gets the message any more. Zero is no bound of its own.
@@ -119,7 +125,9 @@ func (m *Message) expired(now time.Time) bool {
 
 // size is what m counts for in bounds of bytes: the payload, the key and the tags,
 // and about as much as everything around them.
-func (m *Message) size() int { return len(m.Data) + len(m.Key) + m.tagBytes() + messageOverhead }
+func (m *Message) size() int {
+	return len(m.Data) + len(m.Key) + len(m.KeyScope) + m.tagBytes() + messageOverhead
+}
 
 const messageOverhead = 200
 

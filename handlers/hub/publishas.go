@@ -25,6 +25,9 @@ func (h *Hub) mayPublish(who *Identity, p *Publication) error {
 		return err
 	}
 	p.Publisher = who.User
+	if p.KeyScope = ""; p.Key != "" {
+		p.KeyScope = who.Sender().keyScope()
+	}
 	now := h.config.Now()
 	if c := &h.config; c.PublishRate > 0 {
 		if wait, ok := h.senders.Take(who.Sender(), now, rate.PerSecond(c.PublishRate, c.PublishBurst)); !ok {

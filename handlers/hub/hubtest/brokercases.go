@@ -227,6 +227,15 @@ func brokerKeys(b *bench) {
 	b.expect("forgotten", key("a", "k", "7"), "5 false <nil>")
 	b.wait("what is told", func() bool { return len(b.told["a"]) >= 5 })
 	b.expect("told", texts(b.told["a"]), "[1 3 6 6 7]")
+	scoped := func(scope, text string) string {
+		r := b.publish(hub.Publication{Channel: "c", Key: "k", KeyScope: scope, Data: []byte(text)})[0]
+		return line(r.Offset, r.Duplicate, r.Err)
+	}
+	b.expect("the server's", scoped("", "1"), "1 false <nil>")
+	b.expect("ann's", scoped("user ann", "2"), "2 false <nil>")
+	b.expect("bob's", scoped("user bob", "3"), "3 false <nil>")
+	b.expect("ann's again", scoped("user ann", "4"), "2 true <nil>")
+	b.expect("the server's, forgotten", scoped("", "5"), "4 false <nil>") // the history holds two
 	b.Forget("a")
 	b.expect("after Forget", key("a", "k", "8"), "1 false <nil>")
 }
