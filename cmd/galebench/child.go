@@ -17,12 +17,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// child is a server process.
+// child is a process of this program that serves, or is a load beside another one.
 //
 // Not safe for concurrent use.
 type child struct {
 	cmd     *exec.Cmd
-	pids    []int // the processes that serve: its own, or those it has started
+	pids    []int // the processes that serve: its own, or those it has started; none of a load
 	addr    netip.AddrPort
 	stdin   *os.File
 	stdout  *os.File
@@ -34,35 +34,14 @@ type child struct {
 const patience = 60 * time.Second
 
 // startChild starts this program again as a server. The caller stops it, from
-// the same goroutine. It ends too when this process does: by the signal, which
-// follows the thread it was started from, and by the end of its input.
-func startChild(name string, p placement) (*child, error) {
-	self, err := os.Executable()
+// the same goroutine.
+func startChild(name string, p placement, flags ...string) (*child, error) {
+	args := append([]string{"server", "--loops", strconv.Itoa(p.procs), "--room=" + strconv.FormatBool(p.room)}, flags...)
+	c, line, err := spawn(p.server, p.procs, append(args, name)...)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("no address of the server: %w", err)
 	}
-	stdin, theirStdout, stdout, theirStdin, err := pipes()
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.Command(self, "server", "--loops", strconv.Itoa(p.procs), "--room="+strconv.FormatBool(p.room), name)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirStdin, theirStdout, os.Stderr
-	cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(p.procs))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	c := &child{cmd: cmd, stdin: stdin, stdout: stdout, replies: bufio.NewReader(stdout)}
-	runtime.LockOSThread()
-	err = startOn(p.server, cmd)
-	_ = theirStdin.Close()
-	_ = theirStdout.Close() // so that its output ends with the child
-	if err != nil {
-		c.stop()
-		return nil, err
-	}
-	line, err := c.line()
-	if err == nil {
-		c.addr, err = netip.ParseAddrPort(strings.TrimSpace(line))
-	}
-	if err != nil {
+	if c.addr, err = netip.ParseAddrPort(line); err != nil {
 		c.stop()
 		return nil, fmt.Errorf("no address of the server: %w", err)
 	}
@@ -73,6 +52,38 @@ func startChild(name string, p placement) (*child, error) {
 	}
 	c.pids = a.PIDs
 	return c, nil
+}
+
+// spawn starts this program again, on the given cores, and returns the first line
+// it says. The caller stops the child, from the same goroutine. It ends too when this
+// process does: by the signal, which follows the thread it was started from, and by
+// the end of its input.
+func spawn(cores *unix.CPUSet, procs int, args ...string) (c *child, line string, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, "", err
+	}
+	stdin, theirStdout, stdout, theirStdin, err := pipes()
+	if err != nil {
+		return nil, "", err
+	}
+	cmd := exec.Command(self, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirStdin, theirStdout, os.Stderr
+	cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(procs))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	c = &child{cmd: cmd, stdin: stdin, stdout: stdout, replies: bufio.NewReader(stdout)}
+	runtime.LockOSThread()
+	err = startOn(cores, cmd)
+	_ = theirStdin.Close()
+	_ = theirStdout.Close() // so that its output ends with the child
+	if err == nil {
+		line, err = c.line()
+	}
+	if err != nil {
+		c.stop()
+		return nil, "", err
+	}
+	return c, strings.TrimSpace(line), nil
 }
 
 // pipes makes a pipe for each direction.
@@ -187,6 +198,27 @@ func userTime(pid int) (time.Duration, error) {
 func (c *child) rss() (sum int64, err error) {
 	for _, pid := range c.pids {
 		n, err := procField(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Rss")
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+// resetPeak begins anew what peak returns. Where the kernel cannot do that, it goes
+// on from the start of the process. See clear_refs in proc_pid_clear_refs(5).
+func (c *child) resetPeak() {
+	for _, pid := range c.pids {
+		_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0)
+	}
+}
+
+// peak returns the most bytes of memory that were in RAM since resetPeak, of what
+// serves.
+func (c *child) peak() (sum int64, err error) {
+	for _, pid := range c.pids {
+		n, err := procField(fmt.Sprintf("/proc/%d/status", pid), "VmHWM")
 		if err != nil {
 			return 0, err
 		}

@@ -34,6 +34,10 @@ func TestChild(t *testing.T) {
 	if n, err := c.rss(); err != nil || n < 1<<20 || n > 1<<30 {
 		t.Errorf("rss %d, error %v", n, err)
 	}
+	c.resetPeak()
+	if n, err := c.peak(); err != nil || n < 1<<20 || n > 1<<30 {
+		t.Errorf("peak %d, error %v", n, err)
+	}
 	used, err := c.cpu()
 	if err != nil || used.total <= 0 || used.total > time.Minute || used.user > time.Minute {
 		t.Errorf("cpu %+v, error %v", used, err)

@@ -10,6 +10,7 @@
 //	galebench poll
 //	galebench sse
 //	galebench stall
+//	galebench bulk --sizes 1MiB
 //
 // Every server has a process to itself, this program started again, so that its
 // CPU time and memory are its own. Rounds alternate: in each of them every

@@ -40,6 +40,11 @@ var (
 	cpuPerWake           = metric{"cpu_us_per_wake", "us"} // an answer, and the request for the next
 	rssPerStream         = metric{"rss_bytes_per_stream", "bytes"}
 	rssPerPoll           = metric{"rss_bytes_per_poll", "bytes"}
+	mibPerCPUSecond      = metric{"mib_per_cpu_second", "MiB/CPU-s"}
+	transfersPerCPU      = metric{"transfers_per_cpu_second", "transfers/CPU-s"}
+	peakRSS              = metric{"peak_rss_mib", "MiB"}              // of the server, while transfers went on
+	peakPerTransfer      = metric{"peak_rss_kib_per_transfer", "KiB"} // what of it was not there before them, for each at a time
+	slice99Before        = metric{"slice_p99_before_ms", "ms"}
 	jobsPerSecond        = metric{"jobs_per_second", "jobs/s"}
 	heapStackPerConn     = metric{"heap_stack_bytes_per_conn", "bytes"}
 	stackPerConn         = metric{"stack_bytes_per_conn", "bytes"} // the part of it that is stacks
@@ -135,6 +140,10 @@ func printTable(w io.Writer, rows []row, skipped []skip) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	return printSkipped(w, skipped)
+}
+
+func printSkipped(w io.Writer, skipped []skip) error {
 	for _, s := range skipped {
 		if _, err := fmt.Fprintf(w, "%s SKIPPED: %v\n", s.contender, s.reason); err != nil {
 			return err

@@ -34,6 +34,9 @@ type answer struct {
 	Slow  int64  `json:"slow,omitempty"`
 	PIDs  []int  `json:"pids,omitempty"`
 	Error string `json:"error,omitempty"`
+
+	Bytes     int64 `json:"bytes,omitempty"` // of a process of transfers
+	Transfers int64 `json:"transfers,omitempty"`
 }
 
 // serve is the life of a server process.

@@ -15,7 +15,7 @@ import (
 // TestMain is a server when a test has started it as one.
 func TestMain(m *testing.M) {
 	process.Main()
-	if len(os.Args) > 1 && (os.Args[1] == "server" || os.Args[1] == "attack" || os.Args[1] == "others") {
+	if len(os.Args) > 1 && (os.Args[1] == "server" || os.Args[1] == "attack" || os.Args[1] == "others" || os.Args[1] == "transfers") {
 		os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
@@ -32,6 +32,7 @@ func galebench(args ...string) (code int, stdout, stderr string) {
 const (
 	galeForms = "gale-event,gale-coroutine,gale-serial,gale-goroutine"
 	rooms     = "gale,gorilla-hub,gws,centrifuge"
+	bulks     = "gale-event,gale-coroutine,nethttp,fasthttp,gws,gorilla"
 	quick     = "--rounds 1 --duration 50ms --warmup 10ms"
 )
 
@@ -57,6 +58,8 @@ func TestWorkloads(t *testing.T) {
 		{"slow --subscribers 20 --interval 2ms " + quick, "none,disconnect,drop-oldest,latest-only", 4 * 6},
 		{"idle --conns 200 --rounds 1", galeForms + ",nbio", 5 * 5},
 		{"stall --conns 10 --interval 5ms " + quick, "idle,busy-cores,plain-goroutines,cpu-class,process-class,overload", 6 * 6},
+		{"bulk --conns 4 --small 5 --interval 5ms --sizes 20000,1MiB --transfers http-down,http-up,ws-echo " + quick, bulks, 6 * 4 * 11},
+		{"bulk --conns 4 --small 0 --sizes 64KiB --transfers ws-up,ws-down " + quick, "gws,gale-event", 2 * 2 * 5},
 	} {
 		t.Run(c.command, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "rows.json")
@@ -136,11 +139,12 @@ func TestSkipped(t *testing.T) {
 
 func TestProfile(t *testing.T) {
 	for command, name := range map[string]string{
-		"echo --conns 2 " + quick:   "echo-1-raw.pprof",
-		"idle --conns 2 --rounds 1": "idle-raw.pprof",
+		"echo --contenders raw --conns 2 " + quick:                                             "echo-1-raw.pprof",
+		"idle --contenders raw --conns 2 --rounds 1":                                           "idle-raw.pprof",
+		"bulk --contenders gws --conns 2 --small 0 --sizes 64KiB --transfers ws-echo " + quick: "bulk-ws-echo-64KiB-gws.pprof",
 	} {
 		dir := filepath.Join(t.TempDir(), "profiles")
-		code, _, stderr := galebench(append(strings.Fields(command), "--contenders", "raw", "--profile", dir)...)
+		code, _, stderr := galebench(append(strings.Fields(command), "--profile", dir)...)
 		if code != exitOK {
 			t.Fatalf("exit code %d: %s", code, stderr)
 		}
@@ -192,6 +196,13 @@ func TestUsage(t *testing.T) {
 		"slow --subscribers 1":           "--subscribers",
 		"slow --size 31":                 "--size",
 		"slow --interval 0":              "--interval",
+		"bulk --sizes 1KB":               "--sizes",
+		"bulk --sizes 1MiB,10":           "--sizes",
+		"bulk --transfers ws":            `"ws"`,
+		"bulk --small -1":                "--small",
+		"bulk --conns 0":                 "--conns",
+		"bulk --contenders coder":        "coder cannot take part in bulk",
+		"transfers http-up":              "takes a transfer and an address",
 		"others":                         "takes an address",
 		"server":                         "takes one contender",
 		"server --loops 1 uvicorn":       `"uvicorn"`,

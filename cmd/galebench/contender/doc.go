@@ -2,7 +2,8 @@
 // of application, its peers, and the raw echoes that are the limit of them all.
 // Each is written as its own documentation recommends, with its defaults, and
 // does the same work: it echoes what arrives, or answers every request with
-// [Body], or passes what is published in a room to all who are there.
+// [Body], or passes what is published in a room to all who are there, or takes and
+// gives what is large.
 //
 // A contender is meant to have a process to itself, which for one that is no
 // library starts another. It serves until that process ends.
@@ -34,6 +35,10 @@ const (
 	GaleEvents      Protocol = "gale's events"    // likewise
 	GalePolls       Protocol = "gale's long poll" // of rooms
 	NchanPolls      Protocol = "nchan's long poll"
+
+	// What is spoken with Config.TransferBytes.
+	BulkHTTP      Protocol = "bulk over http"
+	BulkWebSocket Protocol = "bulk over websocket"
 )
 
 // What every HTTP contender answers, so that all send the same bytes.
@@ -48,6 +53,10 @@ type Config struct {
 	// Loops is the number of event loops, for contenders that have such a thing.
 	// Default: 1, so that a server pinned to one core has one loop.
 	Loops int
+
+	// TransferBytes is the size of bulk transfers, and the largest the server allows.
+	// Default: 0, it serves its other protocols.
+	TransferBytes int
 }
 
 // Contender is one server.
@@ -61,6 +70,9 @@ type Contender struct {
 	// start serves on a port of 127.0.0.1 and returns its address.
 	start func(Config) (net.Addr, error)
 
+	// bulk is start for the bulk protocols; nil for those that do not speak them.
+	bulk func(Config) (net.Addr, error)
+
 	// missing says what of it this machine lacks; nil for those that are all here.
 	missing func() error
 }
@@ -68,12 +80,12 @@ type Contender struct {
 var contenders = []Contender{
 	{Name: "raw", Module: gnetModule, Speaks: []Protocol{Raw}, start: startRaw},
 	{Name: "gnet", Module: gnetModule, Speaks: []Protocol{Raw}, start: startGnet},
-	{Name: "gale-event", Speaks: []Protocol{WebSocket, HTTP}, start: startGaleEvent},
-	{Name: "gale-coroutine", Speaks: []Protocol{WebSocket, HTTP}, start: startGaleCoroutine},
+	{Name: "gale-event", Speaks: []Protocol{WebSocket, HTTP, BulkWebSocket, BulkHTTP}, start: startGaleEvent, bulk: startGaleEventBulk},
+	{Name: "gale-coroutine", Speaks: []Protocol{WebSocket, HTTP, BulkWebSocket, BulkHTTP}, start: startGaleCoroutine, bulk: startGaleCoroutineBulk},
 	{Name: "gale-serial", Speaks: []Protocol{WebSocket, HTTP}, start: startGaleSerial},
 	{Name: "gale-goroutine", Speaks: []Protocol{WebSocket, HTTP}, start: startGaleGoroutine},
-	{Name: "gorilla", Module: "github.com/gorilla/websocket", Speaks: []Protocol{WebSocket}, start: startGorilla},
-	{Name: "gws", Module: "github.com/lxzan/gws", Speaks: []Protocol{WebSocket, Rooms}, start: startGws},
+	{Name: "gorilla", Module: "github.com/gorilla/websocket", Speaks: []Protocol{WebSocket, BulkWebSocket}, start: startGorilla, bulk: startGorillaBulk},
+	{Name: "gws", Module: "github.com/lxzan/gws", Speaks: []Protocol{WebSocket, Rooms, BulkWebSocket}, start: startGws, bulk: startGwsBulk},
 	{Name: "nbio", Module: "github.com/lesismal/nbio", Speaks: []Protocol{WebSocket}, start: startNbio},
 	{Name: "coder", Module: "github.com/coder/websocket", Speaks: []Protocol{WebSocket}, start: startCoder},
 	{Name: "victim", start: startVictim}, // for attacks
@@ -83,8 +95,8 @@ var contenders = []Contender{
 	{Name: "gorilla-hub", Module: "github.com/gorilla/websocket", Speaks: []Protocol{Rooms}, start: startGorillaHub},
 	{Name: "centrifuge", Module: "github.com/centrifugal/centrifuge", Speaks: []Protocol{CentrifugeRooms}, start: startCentrifuge},
 	{Name: "nchan", Speaks: []Protocol{Events, NchanPolls}, start: startNchan, missing: nchanMissing},
-	{Name: "nethttp", Speaks: []Protocol{HTTP, Events}, start: startNetHTTP},
-	{Name: "fasthttp", Module: "github.com/valyala/fasthttp", Speaks: []Protocol{HTTP}, start: startFastHTTP},
+	{Name: "nethttp", Speaks: []Protocol{HTTP, Events, BulkHTTP}, start: startNetHTTP, bulk: startNetHTTPBulk},
+	{Name: "fasthttp", Module: "github.com/valyala/fasthttp", Speaks: []Protocol{HTTP, BulkHTTP}, start: startFastHTTP, bulk: startFastHTTPBulk},
 	{Name: "idle", Speaks: []Protocol{BusyEcho}, start: startIdle},
 	{Name: "plain-goroutines", Speaks: []Protocol{BusyEcho}, start: startPlainGoroutines},
 	{Name: "cpu-class", Speaks: []Protocol{BusyEcho}, start: startCPUClass},
@@ -118,6 +130,12 @@ func Names() []string {
 func (c Contender) Start(cfg Config) (net.Addr, error) {
 	if cfg.Loops < 1 {
 		cfg.Loops = 1
+	}
+	if cfg.TransferBytes > 0 {
+		if c.bulk == nil {
+			return nil, fmt.Errorf("%s has no bulk transfers", c.Name)
+		}
+		return c.bulk(cfg)
 	}
 	return c.start(cfg)
 }

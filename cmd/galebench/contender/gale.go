@@ -98,13 +98,18 @@ func serve(ctx context.Context, scope *asgi.Scope, receive asgi.Receive, send as
 		}
 		return send(ctx, responseBody)
 	case asgi.ScopeWebSocket:
-		return serveEcho(ctx, receive, send)
+		return serveAnswers(ctx, receive, send, echoOf)
 	default:
 		return asgi.ErrUnsupportedScope
 	}
 }
 
-func serveEcho(ctx context.Context, receive asgi.Receive, send asgi.Send) error {
+func echoOf(ev *asgi.WebSocketReceive) *asgi.WebSocketSend {
+	return &asgi.WebSocketSend{Kind: ev.Kind, Data: ev.Data}
+}
+
+// serveAnswers answers each message of a WebSocket.
+func serveAnswers(ctx context.Context, receive asgi.Receive, send asgi.Send, answer func(*asgi.WebSocketReceive) *asgi.WebSocketSend) error {
 	for {
 		ev, err := receive(ctx)
 		if err != nil {
@@ -114,7 +119,7 @@ func serveEcho(ctx context.Context, receive asgi.Receive, send asgi.Send) error 
 		case *asgi.WebSocketConnect:
 			err = send(ctx, &asgi.WebSocketAccept{})
 		case *asgi.WebSocketReceive:
-			err = send(ctx, &asgi.WebSocketSend{Kind: ev.Kind, Data: ev.Data})
+			err = send(ctx, answer(ev))
 		case *asgi.WebSocketDisconnect:
 			return nil
 		}
