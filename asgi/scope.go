@@ -102,6 +102,17 @@ func (s *Scope) Copy() *Scope {
 	return &c
 }
 
+// Lasting returns a copy of what the connection is, without what its request said:
+// no Headers, QueryString and Subprotocols. It is for who needs a scope for as long
+// as a connection lasts: a whole one keeps up to the server's limit of a request's
+// head in memory, 64 KiB, and so does an application in coroutine form that uses its
+// scope to the end. A single string of a scope may be kept as it is.
+func (s *Scope) Lasting() *Scope {
+	c := *s
+	c.Headers, c.QueryString, c.Subprotocols = nil, "", nil
+	return &c
+}
+
 // The names under which a server offers its extensions in [Scope.Extensions].
 const (
 	ExtDenialResponse = "websocket.http.response"

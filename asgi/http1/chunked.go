@@ -164,9 +164,9 @@ func (m *Machine) Trailers(dst []asgi.Header) []asgi.Header {
 		fields = append(fields, f)
 		at = end + 1
 	}
-	s := lowered(m.buf, fields)
+	t := newText(m.buf, fields)
 	for _, f := range fields {
-		dst = append(dst, asgi.Header{Name: s[f.name.from:f.name.to], Value: s[f.value.from:f.value.to]})
+		dst = append(dst, asgi.Header{Name: t.name(f.name), Value: t.of(f.value)})
 	}
 	return dst
 }

@@ -1,10 +1,6 @@
 package http1
 
-import (
-	"unsafe"
-
-	"github.com/gale-server/gale/asgi"
-)
+import "github.com/gale-server/gale/asgi"
 
 // Head is a request head as Machine.Next fills it in: spans over the head's
 // octets, no copies. It is scratch of the caller, reused for every request of a
@@ -164,24 +160,25 @@ func (h *Head) Upgrade() []byte {
 
 // Copy makes the strings of a scope. The headers are appended to dst with their
 // names in lower case; where the target has an authority, the host header has
-// it as its value (a request without one gets one). All strings share one
-// allocation, and a dst without room is another.
+// it as its value (a request without one gets one). The strings of a head of up to
+// 1 KiB share one allocation, those of a larger one have several, so that who keeps
+// one string keeps little of the others; a dst without room is another.
 func (h *Head) Copy(dst []asgi.Header) (method, rawPath, query string, headers []asgi.Header) {
-	s := lowered(h.data, h.fields)
+	t := newText(h.data, h.fields)
 
 	method = commonMethod(h.Method())
 	if method == "" {
-		method = s[h.method.from:h.method.to]
+		method = t.of(h.method)
 	}
 	switch p := h.RawPath(); {
 	case h.path.from < h.path.to:
-		rawPath = s[h.path.from:h.path.to]
+		rawPath = t.of(h.path)
 	case len(p) > 0:
 		rawPath = string(p) // "/" or "*": no allocation for one octet
 	}
-	query = s[h.query.from:h.query.to]
+	query = t.of(h.query)
 
-	authority := s[h.authority.from:h.authority.to]
+	authority := t.of(h.authority)
 	hostless := authority != "" && h.host < 0
 	n := len(h.fields)
 	if hostless {
@@ -195,28 +192,13 @@ func (h *Head) Copy(dst []asgi.Header) (method, rawPath, query string, headers [
 		headers = append(headers, asgi.Header{Name: "host", Value: authority})
 	}
 	for i, f := range h.fields {
-		value := s[f.value.from:f.value.to]
-		if i == h.host && authority != "" {
-			value = authority
+		value := authority
+		if i != h.host || authority == "" {
+			value = t.of(f.value)
 		}
-		headers = append(headers, asgi.Header{Name: s[f.name.from:f.name.to], Value: value})
+		headers = append(headers, asgi.Header{Name: t.name(f.name), Value: value})
 	}
 	return method, rawPath, query, headers
-}
-
-// lowered is a copy of data with the fields' names in lower case.
-func lowered(data []byte, fields []field) string {
-	b := make([]byte, len(data))
-	copy(b, data)
-	for _, f := range fields {
-		name := b[f.name.from:f.name.to]
-		for i, c := range name {
-			name[i] = lower[c]
-		}
-	}
-	// The string shares b's memory, which has no other reference and is not
-	// written again.
-	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 
 // commonMethod is a constant for the methods of RFC 9110 and PATCH, or "".

@@ -27,6 +27,8 @@
 //   - A request body that was not read to its end when the response begins costs
 //     the connection (HTTP/1.1), which a streaming exchange of both bodies is,
 //     too.
+//   - net/http keeps a request, with all its fields, until its handler returns: an
+//     open stream, a parked poll and a WebSocket hold up to MaxHeadBytes each.
 //
 // # Concurrency
 //

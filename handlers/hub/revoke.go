@@ -146,6 +146,7 @@ func (h *Hub) Admit(authenticate Authenticate, scope *asgi.Scope, token string) 
 	if who.Address == "" {
 		who.Address = networkOf(scope.Client.Host)
 	}
+	who.User = strings.Clone(who.User) // of a field, perhaps, that would stay as long as the client
 	return who, h.Good(&who)
 }
 

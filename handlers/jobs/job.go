@@ -14,7 +14,8 @@ import (
 )
 
 // Request is what a job is asked for with: a POST, or a binary message on a
-// WebSocket, whose Scope is then that of the handshake.
+// WebSocket, whose Scope is then that of the handshake, but without its Headers and
+// Subprotocols.
 //
 // Not safe for concurrent use. Body belongs to Accept and the job it makes.
 type Request struct {

@@ -15,7 +15,7 @@ import (
 // Loop-owned: call only from its event loop.
 type socket struct {
 	s      *Service
-	scope  *asgi.Scope
+	scope  *asgi.Scope // without its fields, which would stay as long as the connection
 	x      asgi.Exchange
 	root   string
 	client string
@@ -49,6 +49,8 @@ func (s *Service) openWebSocket(scope *asgi.Scope, x asgi.Exchange) asgi.Receive
 	if p != nil {
 		return handlers.Refuse(scope, x, p.Status, p.Detail+"\n")
 	}
+	k.scope = scope.Lasting()
+	k.scope.QueryString = scope.QueryString
 	return k
 }
 

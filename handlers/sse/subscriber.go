@@ -60,7 +60,7 @@ func (t *subscriber) watchExpiry() {
 }
 
 func (t *subscriber) subscribe(i int, o hub.SubscribeOptions) {
-	t.client.Subscribe(t.channels[i], o, func(_ *hub.Subscription, s hub.Subscribed, err error) {
+	t.client.Subscribe(t.channels[i], o, func(u *hub.Subscription, s hub.Subscribed, err error) {
 		if t.over {
 			return
 		}
@@ -69,6 +69,7 @@ func (t *subscriber) subscribe(i int, o hub.SubscribeOptions) {
 			t.lose(i, hub.AsError(err))
 			return
 		}
+		t.channels[i] = u.Channel() // which is no part of the request
 		t.begun(i, o.After, &s)
 	})
 }

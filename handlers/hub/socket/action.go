@@ -54,6 +54,7 @@ func (c *conn) connect(id uint64, a *args) {
 		c.close(e)
 		return
 	}
+	c.scope = c.scope.Lasting()
 	c.rate.Merge(c.h.spent.Get(c.client.Identity().Sender()))
 	c.watchExpiry()
 	limits := c.h.config.Hub.Config()

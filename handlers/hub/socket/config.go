@@ -19,7 +19,9 @@ type Config struct {
 
 	// Authenticate says who a client is. It is required: hub.Anyone lets
 	// everybody in. The token is that of the command "connect" or "refresh", or, if
-	// the connect has none, of the handshake: see hub.TokenOf.
+	// the connect has none, of the handshake: see hub.TokenOf. With a "refresh", the
+	// scope has no Headers, QueryString and Subprotocols any more: what the handshake
+	// said is no fresh proof.
 	Authenticate hub.Authenticate
 
 	// ConnectTimeout bounds the wait for the command "connect". Default 10 s.
