@@ -20,8 +20,9 @@ type proto struct {
 	eventloop.Conn
 	log *transcript
 
-	onData                             func(p string)
-	onEOF, onTurn, onDrain, onDeadline func()
+	onData                      func(p string)
+	onEOF, onPeerEnded          func()
+	onTurn, onDrain, onDeadline func()
 }
 
 func (p *proto) Data(b []byte) {
@@ -38,10 +39,11 @@ func (p *proto) react(word string, reaction func()) {
 	}
 }
 
-func (p *proto) EOF()      { p.react("eof", p.onEOF) }
-func (p *proto) Turn()     { p.react("turn", p.onTurn) }
-func (p *proto) Drained()  { p.react("drained", p.onDrain) }
-func (p *proto) Deadline() { p.react("deadline", p.onDeadline) }
+func (p *proto) EOF()       { p.react("eof", p.onEOF) }
+func (p *proto) PeerEnded() { p.react("peer ended", p.onPeerEnded) }
+func (p *proto) Turn()      { p.react("turn", p.onTurn) }
+func (p *proto) Drained()   { p.react("drained", p.onDrain) }
+func (p *proto) Deadline()  { p.react("deadline", p.onDeadline) }
 func (p *proto) Closed(err error) {
 	word := "closed"
 	for _, reason := range []error{eventloop.ErrAborted, eventloop.ErrReset, eventloop.ErrWriteTimeout,

@@ -104,9 +104,43 @@ var behaviours = []struct {
 			}
 			p.onEOF = p.Close
 		},
-		script: func(r peer) { r.send("1"); r.await("data 1"); r.send("23"); r.halfClose() },
+		script: func(r peer) { r.send("1"); r.await("data 1"); r.send("23"); r.await("data 23"); r.halfClose() },
 		want:   "data 1; resume; data 23; eof; closed",
 		how:    "fin",
+	},
+	{
+		name: "the peer's end of stream is told ahead of what a pause keeps",
+		open: func(p *proto) {
+			p.onData = func(b string) {
+				if b == "1" {
+					p.PauseRead()
+				}
+			}
+			p.onPeerEnded = func() { p.AfterFunc(0, p.ResumeRead) }
+			p.onEOF = p.Close
+		},
+		script: func(r peer) { r.send("1"); r.await("data 1"); r.send("unread"); r.halfClose() },
+		want:   "data 1; peer ended; data unread; eof; closed",
+		how:    "fin",
+	},
+	{
+		name: "the peer's end of stream is told though a pause keeps nothing else",
+		open: func(p *proto) {
+			p.onData = func(string) { p.PauseRead() }
+			p.onPeerEnded = p.Close
+		},
+		script: func(r peer) { r.send("1"); r.await("data 1"); r.halfClose() },
+		want:   "data 1; peer ended; closed",
+		how:    "fin",
+	},
+	{
+		name: "a peer that closes while reading is paused",
+		open: func(p *proto) {
+			p.onData = func(string) { p.PauseRead() }
+			p.onPeerEnded = func() { p.Write([]byte("to nobody")) }
+		},
+		script: func(r peer) { r.send("1"); r.await("data 1"); r.send("unread"); r.close() },
+		want:   "data 1; peer ended; closed: connection reset by peer",
 	},
 	{
 		name: "a turn comes once, before the flush",

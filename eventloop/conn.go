@@ -48,8 +48,8 @@ type Conn interface {
 	Congested() bool
 
 	// PauseRead stops the delivery of Data and EOF from the next call on,
-	// until ResumeRead. A reset or a full hang-up is reported all the same.
-	// Idempotent.
+	// until ResumeRead. A reset or a full hang-up is reported all the same, and
+	// the end of the peer's stream by PeerEnded. Idempotent.
 	PauseRead()
 
 	// ResumeRead ends a pause; what has arrived is delivered in the next turn.
@@ -129,6 +129,12 @@ type Protocol interface {
 	// EOF tells, at most once and after all data, that the peer has ended its
 	// stream. Writing goes on; whoever has nothing more to write calls Close.
 	EOF()
+
+	// PeerEnded tells, at most once, that the peer has ended its stream while
+	// reading is paused: what it sent before has still to be read. Data and EOF
+	// follow upon ResumeRead; whoever works for this peer only need not wait for
+	// that.
+	PeerEnded()
 
 	// Turn follows [Conn.Schedule].
 	Turn()

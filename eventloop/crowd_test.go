@@ -14,6 +14,7 @@ type busy struct{ data, closed func() }
 
 func (b busy) Data([]byte)  { b.data() }
 func (b busy) EOF()         {}
+func (b busy) PeerEnded()   {}
 func (b busy) Turn()        {}
 func (b busy) Drained()     {}
 func (b busy) Deadline()    {}

@@ -45,7 +45,11 @@
 //
 // A conn is registered once, edge-triggered for both directions. Pausing is not
 // reading; an edge that comes meanwhile is remembered. That the kernel takes
-// bytes again is the other edge. Reports may be stale, since a descriptor is
+// bytes again is the other edge. The end of the peer's stream is an edge of its
+// own: the kernel knows of it although bytes before it are unread, and a protocol
+// that has paused is told by [Protocol.PeerEnded]. (The kernel does not know of one
+// behind more bytes than its receive buffer takes; a reset, or its probes of a
+// silent peer, tell then.) Reports may be stale, since a descriptor is
 // reused as soon as it was closed: one for a wrong conn costs a read attempt.
 //
 // # Limits

@@ -18,7 +18,7 @@ type model struct {
 	fed, delivered   string
 	written, arrived string
 	paused, shut     bool // by calls of ours
-	eof              bool
+	fin, ended, eof  bool
 	closed           int
 	reason           error
 	turnOwed         bool
@@ -65,6 +65,14 @@ func (m *model) EOF() {
 		m.t.Fatalf("EOF after %d of %d bytes; paused %v, before %v", len(m.delivered), len(m.fed), m.paused, m.eof)
 	}
 	m.eof = true
+}
+
+func (m *model) PeerEnded() {
+	m.alive("PeerEnded")
+	if m.ended || m.eof || !m.paused || !m.fin {
+		m.t.Fatalf("PeerEnded; before %v, after EOF %v, paused %v, of the peer %v", m.ended, m.eof, m.paused, m.fin)
+	}
+	m.ended = true
 }
 
 func (m *model) Turn() {
@@ -123,6 +131,7 @@ func (m *model) step(op byte, n int) {
 		}
 	case 1:
 		if !c.PeerDone() {
+			m.fin = true
 			c.HalfClose()
 		}
 	case 2:
@@ -179,6 +188,9 @@ func (m *model) check() {
 	}
 	if !strings.HasPrefix(m.fed, m.delivered) {
 		m.t.Fatal("other bytes were delivered than were sent")
+	}
+	if m.fin && m.paused && !m.eof && !m.ended && !m.shut && m.closed == 0 {
+		m.t.Fatal("the end of the peer's stream was not told")
 	}
 	if m.closed == 0 && len(m.written) != len(m.arrived)+m.c.Buffered() {
 		m.t.Fatalf("%d bytes written, %d arrived, %d wait", len(m.written), len(m.arrived), m.c.Buffered())

@@ -27,12 +27,13 @@ const patience = 20 * time.Second
 
 // hooks is a Protocol made of functions; missing ones do nothing.
 type hooks struct {
-	data     func([]byte)
-	eof      func()
-	turn     func()
-	drained  func()
-	deadline func()
-	closed   func(error)
+	data      func([]byte)
+	eof       func()
+	peerEnded func()
+	turn      func()
+	drained   func()
+	deadline  func()
+	closed    func(error)
 }
 
 func (h *hooks) Data(p []byte) {
@@ -40,10 +41,11 @@ func (h *hooks) Data(p []byte) {
 		h.data(p)
 	}
 }
-func (h *hooks) EOF()      { call(h.eof) }
-func (h *hooks) Turn()     { call(h.turn) }
-func (h *hooks) Drained()  { call(h.drained) }
-func (h *hooks) Deadline() { call(h.deadline) }
+func (h *hooks) EOF()       { call(h.eof) }
+func (h *hooks) PeerEnded() { call(h.peerEnded) }
+func (h *hooks) Turn()      { call(h.turn) }
+func (h *hooks) Drained()   { call(h.drained) }
+func (h *hooks) Deadline()  { call(h.deadline) }
 func (h *hooks) Closed(err error) {
 	if h.closed != nil {
 		h.closed(err)

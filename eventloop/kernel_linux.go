@@ -30,6 +30,12 @@ func readiness(event netpoll.IOEvent, _ netpoll.IOFlags) kernel.Readiness {
 	return r
 }
 
+// PeerEnded is of what arrived in order: an end of stream that is behind a full
+// receive buffer is not known yet.
+func (k *pollerKernel) PeerEnded(fd int) bool {
+	return poll(fd, unix.POLLRDHUP)&unix.POLLRDHUP != 0
+}
+
 func (k *pollerKernel) Read(fd int, p []byte) (int, error) {
 	return transfer(unix.SYS_RECVFROM, fd, p, unix.MSG_DONTWAIT)
 }

@@ -32,6 +32,9 @@ func readiness(event netpoll.IOEvent, flags netpoll.IOFlags) kernel.Readiness {
 	return r
 }
 
+// PeerEnded is false: these systems report the end of a stream to who reads.
+func (k *pollerKernel) PeerEnded(int) bool { return false }
+
 func (k *pollerKernel) Read(fd int, p []byte) (int, error) {
 	for {
 		n, err := unix.Read(fd, p)

@@ -91,10 +91,16 @@ func (k *pollerKernel) Register(fd int) error {
 func (k *pollerKernel) CloseWrite(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) }
 
 func (k *pollerKernel) Hangup(fd int) (hup, reset bool) {
-	p := []unix.PollFd{{Fd: int32(fd)}}
+	state := poll(fd, 0)
+	return state&unix.POLLHUP != 0, state&unix.POLLERR != 0
+}
+
+// poll asks for the state of fd: for events, a hang-up and an error.
+func poll(fd int, events int16) int16 {
+	p := []unix.PollFd{{Fd: int32(fd), Events: events}}
 	for {
 		if _, err := unix.Poll(p, 0); err != unix.EINTR {
-			return p[0].Revents&unix.POLLHUP != 0, p[0].Revents&unix.POLLERR != 0
+			return p[0].Revents
 		}
 	}
 }

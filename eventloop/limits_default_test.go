@@ -65,6 +65,7 @@ type counting struct{ data func(n int) }
 
 func (p *counting) Data(b []byte) { p.data(len(b)) }
 func (p *counting) EOF()          {}
+func (p *counting) PeerEnded()    {}
 func (p *counting) Turn()         {}
 func (p *counting) Drained()      {}
 func (p *counting) Deadline()     {}

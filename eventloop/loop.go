@@ -54,6 +54,7 @@ type Loop struct {
 	armed   int64 // tick the kernel's timer is set to; never if it is not
 	buffers buffers
 	input   []byte    // every read goes here
+	most    int       // bytes of input that a read takes
 	iov     [2][]byte // scratch for large writes
 
 	mailbox mailbox
@@ -82,6 +83,7 @@ func newLoop(index int, group *Group, config *Config, k kernel.Kernel, t *table)
 		base: k.Now(), armed: never, input: make([]byte, readBufferBytes), empty: make(chan struct{}),
 	}
 	l.now = l.base
+	l.LimitReads(0)
 	l.mailbox.limit = config.MailboxTasks
 	l.mailbox.wake = l.wake
 	return l
@@ -100,6 +102,15 @@ func (l *Loop) PostOwed(fn func()) bool { return l.mailbox.force(task{fn: fn}) }
 // Index is the loop's number within its group, from zero. Safe for concurrent
 // use.
 func (l *Loop) Index() int { return l.index }
+
+// LimitReads bounds what one read takes of any conn, in bytes: what a protocol
+// that pauses has still to be given is at most that. Zero, the default, is the
+// most that there is, 64 KiB.
+func (l *Loop) LimitReads(n int) {
+	if l.most = n; n <= 0 || n > len(l.input) {
+		l.most = len(l.input)
+	}
+}
 
 // Now is the time at which this turn began.
 func (l *Loop) Now() time.Time { return l.now }

@@ -55,6 +55,7 @@ type socket struct {
 	fd       int32
 	flags    flags
 	phase    phase
+	foretold bool // PeerEnded was called
 	out      outbox
 	stall    time.Duration // when a peer that takes nothing is given up; zero: nothing waits
 	written  int32         // bytes in this turn
@@ -165,6 +166,7 @@ type callback uint8
 const (
 	doData callback = iota
 	doEOF
+	doPeerEnded
 	doTurn
 	doDrained
 	doDeadline
@@ -179,6 +181,8 @@ func (s *socket) call(c callback, p []byte) {
 		s.protocol.Data(p)
 	case doEOF:
 		s.protocol.EOF()
+	case doPeerEnded:
+		s.protocol.PeerEnded()
 	case doTurn:
 		s.protocol.Turn()
 	case doDrained:
@@ -243,6 +247,7 @@ type refusal struct{}
 
 func (refusal) Data([]byte)  {}
 func (refusal) EOF()         {}
+func (refusal) PeerEnded()   {}
 func (refusal) Turn()        {}
 func (refusal) Drained()     {}
 func (refusal) Deadline()    {}

@@ -7,6 +7,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestEcho(t *testing.T) {
@@ -206,4 +208,40 @@ func TestEchoAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(200, turn); n >= 1 {
 		t.Errorf("%v allocations per echo", n)
 	}
+}
+
+// TestUrgentDataIsNoEnd sends urgent data, which is reported as an end of stream
+// is: as something that may follow a short read.
+func TestUrgentDataIsNoEnd(t *testing.T) {
+	conns, urgent, ended := make(chan Conn, 1), make(chan struct{}, 1), make(chan struct{}, 1)
+	s := serve(t, Config{Loops: 1, Open: func(c Conn) Protocol {
+		return &hooks{
+			data:      func([]byte) { c.PauseRead(); conns <- c },
+			peerEnded: func() { ended <- struct{}{} },
+			eof:       c.Close,
+		}
+	}})
+	c := s.dial().(*net.TCPConn)
+	write(t, c, "pause")
+	conn := receive(t, conns)
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if failed := raw.Control(func(fd uintptr) { err = unix.Sendto(int(fd), []byte("!"), unix.MSG_OOB, nil) }); failed != nil || err != nil {
+		t.Fatal(failed, err)
+	}
+	// What another conn of the loop sends is reported behind it.
+	write(t, s.dial(), "pause")
+	receive(t, conns).Post(func() { urgent <- struct{}{} })
+	receive(t, urgent)
+	if len(ended) > 0 {
+		t.Error("urgent data was taken for the end of the stream")
+	} else {
+		_ = c.CloseWrite()
+		receive(t, ended)
+	}
+	_ = c.CloseWrite()
+	conn.Post(conn.ResumeRead)
+	readAll(t, c)
 }

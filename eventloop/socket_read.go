@@ -91,10 +91,10 @@ func (s *socket) read() {
 			s.queue()
 			return
 		}
-		n, err := l.kernel.Read(int(s.fd), l.input)
+		n, err := l.kernel.Read(int(s.fd), l.input[:l.most])
 		if n > 0 {
 			budget -= n
-			if n < len(l.input) && !s.has(readToEnd) {
+			if n < l.most && !s.has(readToEnd) {
 				s.clear(readable)
 			}
 			s.deliver(l.input[:n])
@@ -109,6 +109,20 @@ func (s *socket) read() {
 	}
 	if s.has(hungUp) && s.phase != ended {
 		s.gone()
+	}
+	s.foretell()
+}
+
+// foretell makes the call that a paused protocol is owed when an end of stream
+// waits behind what it does not read. The kernel is asked, since the report of it
+// may be about a former owner of the descriptor.
+func (s *socket) foretell() {
+	if s.foretold || !s.has(readToEnd) || !s.has(paused) || s.has(inputOver) || s.phase != opened {
+		return
+	}
+	if s.loop.kernel.PeerEnded(int(s.fd)) {
+		s.foretold = true
+		s.call(doPeerEnded, nil)
 	}
 }
 

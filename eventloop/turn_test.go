@@ -154,6 +154,7 @@ type recorder struct{ calls []string }
 
 func (r *recorder) Data([]byte)  { r.calls = append(r.calls, "data") }
 func (r *recorder) EOF()         { r.calls = append(r.calls, "eof") }
+func (r *recorder) PeerEnded()   { r.calls = append(r.calls, "peer ended") }
 func (r *recorder) Turn()        { r.calls = append(r.calls, "turn") }
 func (r *recorder) Drained()     { r.calls = append(r.calls, "drained") }
 func (r *recorder) Deadline()    { r.calls = append(r.calls, "deadline") }
@@ -181,6 +182,7 @@ type worker struct{ work func() }
 
 func (w worker) Data([]byte)  { w.work() }
 func (w worker) EOF()         {}
+func (w worker) PeerEnded()   {}
 func (w worker) Turn()        { w.work() }
 func (w worker) Drained()     {}
 func (w worker) Deadline()    {}

@@ -135,3 +135,5 @@ func (c *conn) Closed(err error) {
 	c.phase.closed(err)
 	c.w.remove(c) // last: the drain is over when every application knows
 }
+
+func (c *conn) PeerEnded() {}

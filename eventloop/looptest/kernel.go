@@ -159,6 +159,8 @@ func (k *fakeKernel) Hangup(fd int) (hup, reset bool) {
 	return s.reset || s.fin && s.finSent, s.reset
 }
 
+func (k *fakeKernel) PeerEnded(fd int) bool { return k.sockets[fd].fin }
+
 func (k *fakeKernel) Close(fd int) {
 	k.sockets[fd].closed = true
 }

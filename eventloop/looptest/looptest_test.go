@@ -23,6 +23,7 @@ type keeper struct {
 
 func (k *keeper) Data(p []byte) { k.kept = append(k.kept, p) }
 func (k *keeper) EOF()          {}
+func (k *keeper) PeerEnded()    {}
 func (k *keeper) Turn()         {}
 func (k *keeper) Drained()      {}
 func (k *keeper) Deadline()     {}

@@ -48,6 +48,9 @@ type Kernel interface {
 	// Hangup reports whether both directions of fd are over, and whether an
 	// error (a reset) is pending.
 	Hangup(fd int) (hup, reset bool)
+	// PeerEnded reports whether the peer has ended its stream, which may be
+	// behind bytes that were not read. False if the system cannot tell.
+	PeerEnded(fd int) bool
 	// Close closes fd.
 	Close(fd int)
 	// Abort closes fd so that the peer sees a reset.
