@@ -88,6 +88,20 @@ type Config struct {
 	// Default 5 s: a round trip and a busy peer.
 	CloseTimeout time.Duration
 
+	// DepartTimeout bounds the time in which the application takes what a client
+	// sent before it ended its stream, of a body or in messages; then the client
+	// counts as gone. Default 1 s: whoever is only a little behind loses nothing,
+	// and nobody works for long for a client that has left.
+	DepartTimeout time.Duration
+
+	// HeldBytes bounds the bytes that were read ahead of the application, over all
+	// connections: pipelined requests, and bodies and messages that are not asked
+	// for. One connection holds 64 KiB at most, a read. Beyond the bound nothing is
+	// dropped, but connections are read 4 KiB at a time, which is all that one can
+	// add then. Default: 64 MiB, a thousand connections with a whole read each.
+	// Negative: no bound.
+	HeldBytes int
+
 	// LifespanTimeout bounds each of startup and shutdown. Default 60 s.
 	LifespanTimeout time.Duration
 
@@ -112,11 +126,12 @@ type HalfClose uint8
 
 const (
 	// HalfCloseServes delivers the response: a client may have closed only its
-	// side. That it is gone shows when something is written to it.
+	// side. That it is gone shows when something is written to it, or by the
+	// kernel's probes after some minutes.
 	HalfCloseServes HalfClose = iota
 	// HalfCloseDisconnects takes the client for gone and tells the application
-	// at once: for servers of many long polls to browsers, which close only when
-	// they leave.
+	// at once, also if a part of a next request came before the end: for servers of
+	// many long polls to browsers, which close only when they leave.
 	HalfCloseDisconnects
 )
 
@@ -139,6 +154,8 @@ func (c Config) withDefaults() (Config, error) {
 	standard(&c.PingInterval, engine.PingInterval)
 	standard(&c.PongTimeout, engine.PongTimeout)
 	standard(&c.CloseTimeout, engine.CloseTimeout)
+	standard(&c.DepartTimeout, engine.DepartTimeout)
+	standard(&c.HeldBytes, 64<<20)
 	standard(&c.LifespanTimeout, engine.LifespanTimeout)
 	standard(&c.DrainTimeout, engine.DrainTimeout)
 	// A client that has its answer may still be sending what was refused, an

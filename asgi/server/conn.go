@@ -19,6 +19,10 @@ type phase interface {
 
 	// eof: the peer has ended its stream, and everything before was pumped.
 	eof()
+
+	// stuck: the peer has ended its stream, and what it sent before waits for the
+	// application. It may be called again and again.
+	stuck()
 	drained()
 	deadline()
 	closed(err error)
@@ -45,31 +49,50 @@ type conn struct {
 	sock       eventloop.Conn
 	w          *worker
 	phase      phase
-	ended      bool // the peer has ended its stream
+	ended      bool // the peer has ended its stream, and everything before was read
+	leaving    bool // it has ended its stream, though not everything before was read
 	pumping    bool
 	budget     int32  // events it may still handle in this call
+	size       int32  // bytes of memory of held, and at most twice its length
 	held       []byte // read, not yet pumped; reading is paused while there is any
 	prev, next *conn  // the worker's conns
 }
 
 func (c *conn) Data(p []byte) {
-	if len(c.held) > 0 {
-		c.held = append(c.held, p...)
-		return
-	}
 	c.budget = eventsPerCall
 	if rest := c.pump(p); len(rest) > 0 {
-		c.held = append([]byte(nil), rest...)
+		c.hold(rest)
 		c.sock.PauseRead()
 		c.goOn()
 	}
 }
 
-// goOn has the next call handle what this one had no time for.
-func (c *conn) goOn() {
-	if c.budget <= 0 {
-		c.sock.Schedule()
+// hold keeps rest, which is new or the end of what is held. It is copied when it
+// is new, and when so much was taken that the memory is worth having back.
+func (c *conn) hold(rest []byte) {
+	if n := int32(len(rest)); c.size == 0 || n <= c.size/2 {
+		rest = append([]byte(nil), rest...)
+		c.w.hold(int(n - c.size))
+		c.size = n
 	}
+	c.held = rest
+}
+
+// goOn follows a call that leaves something held: what it had no time for is
+// handled in the next one, what the application does not take may wait for long.
+func (c *conn) goOn() {
+	switch {
+	case c.budget <= 0:
+		c.sock.Schedule()
+	case c.leaving:
+		c.phase.stuck()
+	}
+}
+
+// PeerEnded: reading is paused while something is held.
+func (c *conn) PeerEnded() {
+	c.leaving = true
+	c.goOn()
 }
 
 // pump hands p to the phase, and on to the next one if it changes, and returns
@@ -97,16 +120,10 @@ func (c *conn) wake() {
 func (c *conn) Turn() {
 	c.budget = eventsPerCall
 	c.phase.turn()
-	if len(c.held) > 0 {
-		c.held = c.pump(c.held)
-	} else {
-		c.pump(nil)
-	}
-	if len(c.held) > 0 {
+	if c.hold(c.pump(c.held)); len(c.held) > 0 {
 		c.goOn()
 		return
 	}
-	c.held = nil
 	c.sock.ResumeRead()
 	if c.ended {
 		c.phase.eof()
@@ -128,12 +145,10 @@ func (c *conn) Drained() {
 func (c *conn) Deadline() { c.phase.deadline() }
 
 func (c *conn) Closed(err error) {
-	c.held = nil
+	c.hold(nil)
 	if errors.Is(err, eventloop.ErrOutboxFull) {
 		c.w.srv.log.Warn("connection dropped: the application sends on while congested", "client", c.sock.RemoteAddr().String())
 	}
 	c.phase.closed(err)
 	c.w.remove(c) // last: the drain is over when every application knows
 }
-
-func (c *conn) PeerEnded() {}

@@ -14,6 +14,29 @@
 //
 // It routes nothing and knows no files or templates: that is the handler's.
 //
+// # Departures
+//
+// A client that leaves is missed whatever its conn does at the moment, also while
+// nothing of it is read because the application does not receive, or because the
+// next request waits for its turn. The application gets its disconnect, and the
+// conn is closed.
+//
+//   - A reset, or a write that is answered with one, is a departure at once.
+//   - The end of the client's stream is one for a WebSocket, and for a request if
+//     [Config].HalfClose says so; else the response is made and delivered, and
+//     shows whether somebody is there. Requests that were answered by then are
+//     answered.
+//   - What the client sent before it left is delivered to an application that
+//     takes it within Config.DepartTimeout: of a body, or messages. A request that
+//     waits behind another is not begun any more.
+//   - A client that falls silent without an end is found by what it owes: a head, a
+//     body at a rate, a pong, progress of a response. One that owes nothing, as
+//     nothing is sent to it, is found by the kernel's probes after some minutes
+//     of silence.
+//
+// What is read ahead of the application is bounded for each conn, by one read of 64
+// KiB, and over all of them by Config.HeldBytes. The rest stays in the kernel.
+//
 // # Concurrency
 //
 // Everything but the methods of Server belongs to the loop of its conn.

@@ -38,6 +38,7 @@ const (
 	waitRequest                // idle between requests
 	waitHead
 	waitBody
+	waitApplication // to take what a peer sent that has ended its stream
 )
 
 func newHTTPConn(c *conn) *httpConn {
@@ -225,9 +226,31 @@ func (h *httpConn) eof() {
 	switch {
 	case h.x == nil:
 		h.close()
-	case h.c.w.srv.cfg.HalfClose == HalfCloseDisconnects:
-		h.x.vanish()
-		h.close()
+	case h.departs():
+		h.depart()
+	}
+}
+
+// departs reports whether the end of the peer's stream ends the exchange: if the
+// configuration says so, and the application has not said all yet.
+func (h *httpConn) departs() bool {
+	return h.x != nil && !h.x.order.Complete() && h.c.w.srv.cfg.HalfClose == HalfCloseDisconnects
+}
+
+func (h *httpConn) depart() {
+	h.x.vanish()
+	h.close()
+}
+
+// stuck ends an exchange that nothing more belongs to. Of one whose body waits,
+// expect gives the application some time.
+func (h *httpConn) stuck() {
+	switch {
+	case h.closing || !h.departs():
+	case h.m.BodyDone():
+		h.depart()
+	default:
+		h.expect(waitApplication)
 	}
 }
 
@@ -267,6 +290,8 @@ func (h *httpConn) expectation() waiting {
 	switch {
 	case h.closing:
 		return waitNothing
+	case h.waiting == waitApplication && h.departs():
+		return waitApplication
 	case h.m.HeadPending(), h.served == 0:
 		return waitHead
 	case h.x == nil && h.m.InRequest():
@@ -299,6 +324,8 @@ func (h *httpConn) expect(w waiting) {
 		timeout = cfg.HeadTimeout
 	case waitBody:
 		timeout = cfg.BodyRatePeriod
+	case waitApplication:
+		timeout = cfg.DepartTimeout
 	}
 	if timeout <= 0 {
 		h.c.sock.SetDeadline(time.Time{})
@@ -325,6 +352,10 @@ func (h *httpConn) deadline() {
 		}
 		h.waiting = waitNothing
 		h.expect(waitBody)
+	case waitApplication:
+		if h.departs() {
+			h.depart()
+		}
 	}
 }
 

@@ -111,6 +111,22 @@ var defaultLimits = []struct {
 		c.Advance(after(5*time.Second, over))
 		return came(c)
 	}, "1000 open", "1000 closed"},
+	{"server.Config.DepartTimeout", func(t *testing.T, over int) string {
+		h, c := webSocket(t)
+		h.x.Post(h.x.Pause)
+		c.Run()
+		c.Feed(frame(1, "unread"))
+		c.PeerClose()
+		c.Advance(after(time.Second, over))
+		return h.take()
+	}, "websocket.connect", "websocket.connect|websocket.disconnect"},
+	{"server.Config.HeldBytes", func(t *testing.T, over int) string {
+		b := newBench(t, Config{Handler: &record{}})
+		b.w.hold(64<<20 + over)
+		c := b.dial()
+		c.Feed(get + strings.Repeat("x", 60<<10))
+		return fmt.Sprint(c.Unread() > 0)
+	}, "false", "true"},
 	{"eventloop.Config.OutboxBytes", func(t *testing.T, over int) string {
 		_, c := stalled(t, 1025+over) // the last one finds all before it waiting
 		return came(c)

@@ -23,6 +23,7 @@ type wsConn struct {
 	exchange
 	announced bool // websocket.disconnect is delivered
 	pinged    bool // a ping waits for any byte
+	leaving   bool // the peer has ended its stream; the deadline is the application's
 	closing   bool
 	last      func()    // ends the exchange once the application has done with what came before; nil else
 	opening   *opening  // until the handshake is answered
@@ -420,11 +421,22 @@ func (x *wsConn) announce(code int, reason string) {
 }
 
 func (x *wsConn) eof() {
-	x.afterAnswers(true, func() {
-		x.gone = true
-		x.announce(websocket.CloseAbnormal, "")
-		x.hangUp()
-	})
+	x.afterAnswers(true, x.departed)
+}
+
+func (x *wsConn) departed() {
+	x.gone = true
+	x.announce(websocket.CloseAbnormal, "")
+	x.hangUp()
+}
+
+// stuck gives the application some time to take what the peer has sent. There is
+// no half of a WebSocket: whoever ends its stream has left.
+func (x *wsConn) stuck() {
+	if t := x.c.w.srv.cfg.DepartTimeout; t > 0 && !x.leaving && !x.closing {
+		x.setDeadline(t)
+		x.leaving = true
+	}
 }
 
 func (x *wsConn) drained() {
@@ -500,9 +512,11 @@ func (x *wsConn) closeWithin(d *asgi.Drain) {
 func (x *wsConn) armPing() { x.setDeadline(x.c.w.srv.cfg.PingInterval) }
 
 func (x *wsConn) setDeadline(d time.Duration) {
-	if d > 0 {
+	switch {
+	case x.leaving: // the end is near already
+	case d > 0:
 		x.c.sock.SetDeadline(x.c.sock.Now().Add(d))
-	} else {
+	default:
 		x.c.sock.SetDeadline(time.Time{})
 	}
 }
@@ -516,6 +530,8 @@ func (x *wsConn) deadline() {
 	switch {
 	case x.last != nil:
 		x.endLast()
+	case x.leaving:
+		x.departed()
 	case x.m.CloseSent():
 		x.announce(websocket.CloseAbnormal, "")
 		x.hangUp()

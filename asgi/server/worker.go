@@ -21,6 +21,7 @@ type worker struct {
 	drain *asgi.Drain   // not nil once the server is about to stop
 	late  survivors     // applications that go on after their exchange
 	empty chan struct{} // closed when draining is done
+	held  int           // bytes that conns hold
 
 	head    http1.Head            // the head being parsed
 	request asgi.HTTPRequest      // the event being delivered
@@ -71,6 +72,24 @@ func (w *worker) remove(c *conn) {
 	c.prev, c.next = nil, nil
 	w.count--
 	w.checkEmpty()
+}
+
+// smallRead is what is read of a conn at a time while conns hold too much, in bytes:
+// a head and a small body, as most requests are.
+const smallRead = 4 << 10
+
+// hold notes that conns hold n bytes more, or less. What is over the bound is not
+// dropped, as it may be anybody's: each conn can add a small read only.
+func (w *worker) hold(n int) {
+	if n == 0 {
+		return
+	}
+	w.held += n
+	most := 0
+	if bound := w.srv.cfg.HeldBytes / max(1, len(w.srv.workers)); bound > 0 && w.held > bound {
+		most = smallRead
+	}
+	w.loop.LimitReads(most)
 }
 
 // startDrain announces the end to every conn.

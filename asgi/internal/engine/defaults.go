@@ -17,6 +17,7 @@ const (
 	PingInterval     = 25 * time.Second
 	PongTimeout      = 20 * time.Second
 	CloseTimeout     = 5 * time.Second
+	DepartTimeout    = 1 * time.Second
 	LifespanTimeout  = 60 * time.Second
 	DrainTimeout     = 10 * time.Second
 	MinBodyRate      = 240       // bytes per second
