@@ -174,6 +174,9 @@ func (a *acceptor) acceptFrom(l *listener) {
 			unix.EHOSTDOWN, unix.EHOSTUNREACH, unix.ENOPROTOOPT, unix.EOPNOTSUPP:
 			// The connection at the head of the queue failed; it is gone.
 		default:
+			if err == unix.EMFILE {
+				a.group.fitConns()
+			}
 			a.rest(err)
 			return
 		}

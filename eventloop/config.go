@@ -7,8 +7,7 @@ import (
 	"runtime"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/gale-server/gale/eventloop/descriptors"
 	"github.com/gale-server/gale/eventloop/procs"
 )
 
@@ -32,10 +31,12 @@ type Config struct {
 	Loops int
 
 	// MaxConns is the number of conns at the same time; a further one is
-	// answered with Refusal. Default: the limit of open files less a sixteenth
-	// (at least 16, at most 1024), the reserve being for files, pipes and
-	// refusals; at most 1,048,576. Negative: no cap, so that accepting pauses
-	// when descriptors run out.
+	// answered with Refusal. Default: the limit of open files, less what is open
+	// when the group starts, less a sixteenth (at least 16, at most 1024) for what
+	// is opened later, such as files, pipes and refusals; at most 1,048,576. If
+	// descriptors run out all the same, what is open is counted again. With no
+	// room for a conn there is no listener. Negative: no cap, so that accepting
+	// pauses when descriptors run out.
 	MaxConns int
 
 	// Refusal is written to a conn above MaxConns before it is closed in good
@@ -107,7 +108,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.Loops = orDefault(c.Loops, min(procs.Base(), runtime.NumCPU()), 0)
 	if c.MaxConns == 0 {
-		c.MaxConns = defaultMaxConns()
+		c.MaxConns = max(1, descriptors.Room(0))
 	}
 	c.MaxConns = orDefault(c.MaxConns, 0, boundless)
 	c.OutboxBytes = orDefault(c.OutboxBytes, 1<<20, boundless)
@@ -146,18 +147,4 @@ func orDefault[T int | time.Duration](v, def, none T) T {
 		return none
 	}
 	return v
-}
-
-// defaultMaxConns leaves a reserve below the limit of open files.
-func defaultMaxConns() int {
-	const most = 1 << 20
-	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
-		return most
-	}
-	if uint64(limit.Cur) > 2*most {
-		return most
-	}
-	files := int(limit.Cur)
-	return min(most, max(1, files-min(1024, max(16, files/16))))
 }

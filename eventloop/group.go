@@ -3,6 +3,7 @@ package eventloop
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net/netip"
 	"os"
@@ -14,12 +15,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/gale-server/gale/eventloop/descriptors"
 	"github.com/gale-server/gale/eventloop/procs"
 )
 
 // maxRefusing bounds how many conns above Config.MaxConns are being told so at
 // the same time; a further one is closed at once. They live in the reserve of
-// descriptors.
+// descriptors, and have half of it at most.
 const maxRefusing = 64
 
 // Group is a set of event loops and the listeners that feed them.
@@ -37,6 +39,9 @@ type Group struct {
 	acceptor *acceptor
 	watchdog *watchdog
 	running  sync.WaitGroup // the loops' goroutines
+
+	derived  bool         // maxConns follows the limit of open files
+	maxConns atomic.Int64 // of conns that are not being refused
 
 	open     atomic.Int64 // conns, not counting those that are being refused
 	refusing atomic.Int64
@@ -61,11 +66,13 @@ type Stats struct {
 
 // New starts the loops. Shutdown stops them.
 func New(config Config) (*Group, error) {
+	derived := config.MaxConns == 0
 	config, err := config.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{config: config}
+	g := &Group{config: config, derived: derived}
+	g.maxConns.Store(int64(config.MaxConns))
 	kernels := make([]*pollerKernel, config.Loops+1)
 	for i := range kernels {
 		if kernels[i], err = openKernel(); err != nil {
@@ -143,6 +150,10 @@ func (g *Group) AddListener(config ListenConfig) (Addr, error) {
 	if err != nil {
 		return Addr{}, err
 	}
+	if !g.fitConns() {
+		l.close()
+		return Addr{}, fmt.Errorf("eventloop: listen: the limit of open files leaves no room for connections: %w", unix.EMFILE)
+	}
 	if err := g.acceptor.add(l); err != nil {
 		l.close()
 		return Addr{}, err
@@ -165,7 +176,21 @@ func (g *Group) Addrs() []Addr {
 func (g *Group) ListenerFiles() ([]*os.File, error) { return g.acceptor.files() }
 
 // Start begins to accept.
-func (g *Group) Start() { g.acceptor.start() }
+func (g *Group) Start() {
+	g.fitConns()
+	g.acceptor.start()
+}
+
+// fitConns derives the cap on conns from what is open now, unless it was configured.
+// It reports whether there is room for one.
+func (g *Group) fitConns() bool {
+	if !g.derived {
+		return true
+	}
+	room := descriptors.Room(int(g.open.Load() + g.refusing.Load()))
+	g.maxConns.Store(int64(max(1, room)))
+	return room > 0
+}
 
 // StopAccepting closes the listeners and removes the Unix socket files the
 // group made. Conns go on. It returns when the last conn has been handed to its
@@ -243,7 +268,7 @@ func (g *Group) Stats() Stats {
 
 // handOver gives an accepted descriptor to a loop. Called by the acceptor only.
 func (g *Group) handOver(fd int, from *listener, remote netip.AddrPort) {
-	full := g.Conns() >= g.config.MaxConns
+	full := g.open.Load() >= g.maxConns.Load()
 	if !full {
 		g.open.Add(1) // before it counts as accepted: who finds none open then knows that all are gone
 	}
@@ -251,7 +276,7 @@ func (g *Group) handOver(fd int, from *listener, remote netip.AddrPort) {
 	s := newSocket(l, fd, from, remote)
 	if full {
 		g.refusals.Add(1)
-		if len(g.config.Refusal) == 0 || g.refusing.Load() >= maxRefusing {
+		if len(g.config.Refusal) == 0 || g.refusing.Load() >= int64(min(maxRefusing, descriptors.Reserve()/2)) {
 			_, _ = unix.Write(fd, g.config.Refusal)
 			_ = unix.Close(fd)
 			return

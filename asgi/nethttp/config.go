@@ -11,6 +11,7 @@ import (
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/asgi/internal/engine"
 	"github.com/gale-server/gale/asgi/websocket"
+	"github.com/gale-server/gale/eventloop/descriptors"
 )
 
 // Config says what to serve and within which limits. The zero value of every
@@ -128,6 +129,14 @@ type Config struct {
 	// Default: nil, plain TCP. It needs a certificate, and is not changed.
 	TLS *tls.Config
 
+	// MaxConns is the number of connections at the same time; a further one is
+	// answered with 503, under TLS closed. Default: the limit of open files, less
+	// what is open when the server starts, less a sixteenth (at least 16, at most
+	// 1024) for what is opened later, such as files and pipes; at most 1,048,576.
+	// With no room for a connection, Listen fails. Negative: no cap, so that
+	// accepting pauses when descriptors run out.
+	MaxConns int
+
 	// HeadTimeout bounds the time for a request head. Default 10 s: a head is
 	// one packet or a few; slower is a slowloris.
 	HeadTimeout time.Duration
@@ -178,6 +187,7 @@ func (c *Config) setLimits() {
 	standard(&c.LowWatermark, c.HighWatermark/4, -1)
 	standard(&c.MailboxTasks, 1<<16, math.MaxInt)
 	standard(&c.MinBodyRate, engine.MinBodyRate, 0)
+	standard(&c.MaxConns, max(1, descriptors.Room(0)), math.MaxInt)
 	standard(&c.MaxHeadBytes, 64<<10, 16<<20)
 	standard(&c.WriteTimeout, 30*time.Second, 0)
 	standard(&c.BodyRatePeriod, engine.BodyRatePeriod, 0)

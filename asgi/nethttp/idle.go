@@ -54,12 +54,14 @@ func (c *idleConns) note(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// watchedConn knows whether a request has begun to arrive.
+// watchedConn knows whether a request has begun to arrive, and makes room when it
+// is closed.
 //
 // Safe for concurrent use, as the net.Conn is.
 type watchedConn struct {
 	net.Conn
 	began atomic.Bool
+	leave func() // nil: it takes no room
 }
 
 func (c *watchedConn) Read(p []byte) (int, error) {
@@ -68,6 +70,14 @@ func (c *watchedConn) Read(p []byte) (int, error) {
 		c.began.Store(true)
 	}
 	return n, err
+}
+
+func (c *watchedConn) Close() error {
+	err := c.Conn.Close()
+	if c.leave != nil {
+		c.leave()
+	}
+	return err
 }
 
 // CloseWrite is that of a TCP or Unix connection.
@@ -94,19 +104,6 @@ func watchedOf(conn net.Conn) *watchedConn {
 		return c
 	}
 	return &watchedConn{Conn: conn} // of a listener that is not ours
-}
-
-// watchingListener watches every connection.
-//
-// Safe for concurrent use, as the net.Listener is.
-type watchingListener struct{ net.Listener }
-
-func (l watchingListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return &watchedConn{Conn: conn}, nil
 }
 
 // speaksHTTP2 reports whether an idle connection does: it gets a GOAWAY of

@@ -112,7 +112,7 @@ func TestWatchedConn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	accepted, err := watchingListener{l}.Accept()
+	accepted, err := roomListener{l, newRoom(Config{MaxConns: 10}, false)}.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}

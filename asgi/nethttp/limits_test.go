@@ -24,7 +24,7 @@ func TestLimitsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	limits.Check(t, limits.Config{Package: "nethttp", Root: "../..", Defaults: cfg, Others: []string{
+	limits.Check(t, limits.Config{Package: "nethttp", Root: "../..", Defaults: cfg, Derived: []string{"MaxConns"}, Others: []string{
 		"Handler", "Logger", "AccessLog", "Name", "RootPath", "AllowedOrigins", "WebSocket", "Compression", "Strict", "TLS",
 	}})
 }
@@ -64,7 +64,7 @@ func inBubble(t *testing.T, app func(x asgi.Exchange, ev asgi.ReceiveEvent), tes
 		if err != nil {
 			t.Fatal(err)
 		}
-		srv.listeners = append(srv.listeners, watchingListener{&pipeListener{conns: b.conns, closed: make(chan struct{})}})
+		srv.listeners = append(srv.listeners, roomListener{&pipeListener{conns: b.conns, closed: make(chan struct{})}, srv.room})
 		var ctx context.Context
 		ctx, b.stop = context.WithCancel(context.Background())
 		go func() { b.done <- srv.Run(ctx) }() // ends below
@@ -378,7 +378,10 @@ var defaultLimits = []struct {
 }
 
 func TestDefaultLimits(t *testing.T) {
-	shown := []string{"nethttp.Config.LifespanTimeout"} // by asgi/internal/engine
+	shown := []string{
+		"nethttp.Config.LifespanTimeout", // by asgi/internal/engine
+		"nethttp.Config.MaxConns",        // by TestLimitOfFiles of cmd/gale
+	}
 	for _, limit := range defaultLimits {
 		shown = append(shown, limit.field)
 		t.Run(limit.field, func(t *testing.T) {

@@ -28,6 +28,7 @@ type Server struct {
 	http    *http.Server
 	running atomic.Bool
 	idle    idleConns
+	room    *room
 	serving sync.WaitGroup // the listeners' goroutines
 
 	mu        sync.Mutex
@@ -37,12 +38,13 @@ type Server struct {
 // NewServer checks cfg and makes a server. It opens no socket; one that is
 // never run is closed with Close.
 func NewServer(cfg Config) (*Server, error) {
+	derived := cfg.MaxConns == 0
 	h, err := NewHandler(cfg)
 	if err != nil {
 		return nil, err
 	}
 	cfg = h.cfg
-	s := &Server{handler: h}
+	s := &Server{handler: h, room: newRoom(cfg, derived)}
 	s.http = &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: cfg.HeadTimeout,
@@ -76,7 +78,11 @@ func (s *Server) Listen(network, address string) (net.Addr, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.listeners = append(s.listeners, watchingListener{l})
+	if !s.room.fit() {
+		_ = l.Close()
+		return nil, fmt.Errorf("nethttp: listen: %w", errNoRoom)
+	}
+	s.listeners = append(s.listeners, roomListener{l, s.room})
 	return l.Addr(), nil
 }
 
@@ -108,6 +114,7 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 		return err
 	}
+	s.room.fit()
 	failed := make(chan error, len(s.listeners))
 	for _, l := range s.listeners {
 		s.serving.Go(func() { failed <- s.serve(l) }) // ends with the drain
