@@ -33,10 +33,8 @@ type answer struct {
 	Jobs  int64  `json:"jobs,omitempty"`
 	Slow  int64  `json:"slow,omitempty"`
 	PIDs  []int  `json:"pids,omitempty"`
+	Bytes int64  `json:"bytes,omitempty"` // of a process of transfers
 	Error string `json:"error,omitempty"`
-
-	Bytes     int64 `json:"bytes,omitempty"` // of a process of transfers
-	Transfers int64 `json:"transfers,omitempty"`
 }
 
 // serve is the life of a server process.

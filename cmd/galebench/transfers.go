@@ -25,7 +25,8 @@ func (w *bulk) startTransfers(server *child) (*child, error) {
 }
 
 // transfersCommand is what the program starts itself as. It says "ready" and then
-// answers each line with what was transferred so far, as a server process answers.
+// answers each line with the bytes of payload that were transferred so far, as a server
+// process answers.
 func transfersCommand(stdin io.Reader) *cli.Command {
 	return &cli.Command{
 		Name:         "transfers",
@@ -56,8 +57,8 @@ func countFor(stdin io.Reader, stdout io.Writer, t *load.Transfers) {
 	_, _ = io.WriteString(stdout, "ready\n")
 	answers := json.NewEncoder(stdout)
 	for lines := bufio.NewScanner(stdin); lines.Scan(); {
-		bytes, transfers := t.Count()
-		if answers.Encode(answer{Bytes: bytes, Transfers: transfers}) != nil {
+		bytes, _ := t.Count()
+		if answers.Encode(answer{Bytes: bytes}) != nil {
 			return
 		}
 	}
