@@ -69,6 +69,8 @@ func (c *Client) Renew(who Identity) error {
 		return errOver
 	case who.User != c.who.User:
 		return &Error{Code: BadToken, Text: "the token is of another user"}
+	case !who.legible():
+		return errIllegible
 	case c.hub.revoked(&who):
 		return errProof
 	}

@@ -150,6 +150,8 @@ func (h *Hub) check(p *Publication) error {
 		return &Error{Code: BadRequest, Text: "the TTL is negative"}
 	case len(p.Key) > maxKeyBytes:
 		return &Error{Code: TooLarge, Text: "a key has at most " + strconv.Itoa(maxKeyBytes) + " bytes"}
+	case !p.isText():
+		return &Error{Code: BadRequest, Text: "the key, a tag or the publisher is not UTF-8"}
 	case p.tagBytes() > maxTagBytes:
 		return &Error{Code: TooLarge, Text: "the tags of a message have at most " + strconv.Itoa(maxTagBytes) + " bytes"}
 	}
@@ -158,6 +160,7 @@ func (h *Hub) check(p *Publication) error {
 
 var (
 	errBadChannel   = &Error{Code: BadChannel, Text: "this is no name of a channel"}
+	errIllegible    = &Error{Code: BadToken, Text: "the name or the info of your identity is nothing that everybody can read"}
 	errOver         = &Error{Code: Disconnected, Text: "this connection is over"}
 	errDisconnected = &Error{Code: Disconnected, Text: "you were disconnected"}
 	errRevoked      = &Error{Code: NotAllowed, Text: "you may no longer get this channel's messages"}
@@ -269,6 +272,8 @@ func (h *Hub) TakeOver(old *Client, x asgi.Exchange, who Identity, out Outlet) (
 	switch {
 	case h.closed:
 		return nil, errClosed
+	case !who.legible():
+		return nil, errIllegible
 	case h.stats.clients.Load()-int64(freed) >= int64(h.config.MaxClients):
 		return nil, &Error{Code: TooMany, Text: "as many clients are here as may be"}
 	case h.revoked(&who):

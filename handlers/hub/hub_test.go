@@ -698,3 +698,35 @@ func TestClientHistory(t *testing.T) {
 		}
 	}
 }
+
+// What others read of a publication or an identity is text.
+func TestIllegible(t *testing.T) {
+	h := newHub(t, hub.Config{})
+	for what, p := range map[string]hub.Publication{
+		"key":       {Key: "\xff"},
+		"tag":       {Tags: map[string]string{"\xff": ""}},
+		"value":     {Tags: map[string]string{"a": "\xff"}},
+		"publisher": {Publisher: "\xff"},
+	} {
+		p.Channel = "a"
+		if _, err := h.PublishOne(p); code(err) != "bad_request" {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	l := &hubtest.Loop{}
+	c, err := h.Connect(l.Exchange(), hub.Identity{User: "ann", Info: []byte(`{"a":1}`)}, &counter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, who := range []hub.Identity{
+		{User: "\xff"}, {User: "ann", Info: []byte("{")}, {User: "ann", Info: []byte{}}, {User: "ann", Info: []byte(strings.Repeat("[", 65) + strings.Repeat("]", 65))},
+	} {
+		if _, err := h.Connect(l.Exchange(), who, &counter{}); code(err) != "bad_token" {
+			t.Errorf("%.40q %.40q: %v", who.User, who.Info, err)
+		}
+		if err := c.Renew(who); code(err) != "bad_token" {
+			t.Errorf("renewed with %.40q %.40q: %v", who.User, who.Info, err)
+		}
+	}
+	c.Close()
+}

@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
+
+	"github.com/gale-server/gale/handlers/internal/jsontext"
 )
 
 // Identity is who a client is, and what it may do.
@@ -24,6 +27,11 @@ type Identity struct {
 	// connection, or of IPv6 its /64, which is what one customer has. Behind a proxy
 	// that is the proxy's: there, Authenticate says what the proxy says.
 	Address string
+}
+
+// legible reports whether others can read what they see of the identity.
+func (who *Identity) legible() bool {
+	return utf8.ValidString(who.User) && (who.Info == nil || jsontext.Check(who.Info, jsontext.MaxDepth) == nil)
 }
 
 // Sender is what rates belong to: a user, or, of those who have no name, an address.

@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"unicode/utf8"
+
+	"github.com/gale-server/gale/handlers/internal/jsontext"
 )
 
 // JSON is the format in which every transport tells of a message: an object with
@@ -17,11 +19,14 @@ import (
 //	from     the user who published it; not there for the server's
 //	key      the publication's; not there if it has none
 //	tags     an object; not there if it has none
-//	data     the payload, if it is JSON
-//	text     the payload, if it is no JSON but UTF-8
+//	data     the payload, if it is JSON that every reader takes
+//	text     the payload, if it is not, but is UTF-8
 //	base64   the payload, if it is neither
 //
-// A payload of no bytes is the text "".
+// Every reader takes what has no more than 64 levels of arrays and objects, no key
+// twice in an object, no number beyond 64 bits of floating point, and no half of a
+// surrogate pair (https://www.rfc-editor.org/rfc/rfc7493#section-2). A payload of no
+// bytes is the text "".
 var JSON = NewFormat(appendMessage)
 
 // messageJSON is the object, in the order of its keys.
@@ -49,7 +54,7 @@ func appendMessage(m *Message) []byte {
 		Tags:    m.Tags,
 	}
 	switch {
-	case utf8.Valid(m.Data) && json.Valid(m.Data): // which takes strings of any bytes
+	case jsontext.Check(m.Data, jsontext.MaxDepth) == nil:
 		o.Data = m.Data
 	case utf8.Valid(m.Data):
 		text := string(m.Data)

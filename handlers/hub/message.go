@@ -3,6 +3,7 @@ package hub
 import (
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 )
 
 // Position is a place in a channel: behind the message with this offset. The
@@ -18,7 +19,8 @@ type Position struct {
 type Publication struct {
 	Channel string
 
-	// Data is the payload, any bytes. It must not be changed any more: it is
+	// Data is the payload, any bytes; readers get it as JSON, text or bytes: see
+	// [JSON]. It must not be changed any more: it is
 	// kept and shared, not copied.
 	Data []byte
 
@@ -50,6 +52,16 @@ const (
 	maxKeyBytes = 255
 	maxTagBytes = 1024
 )
+
+// isText reports whether all that is text is.
+func (p *Publication) isText() bool {
+	for name, value := range p.Tags {
+		if !utf8.ValidString(name) || !utf8.ValidString(value) {
+			return false
+		}
+	}
+	return utf8.ValidString(p.Key) && utf8.ValidString(p.Publisher)
+}
 
 func (p *Publication) tagBytes() (n int) {
 	for name, value := range p.Tags {

@@ -58,7 +58,7 @@ type misuse struct {
 }
 
 // misuseHandler serves everything of a hub, at the paths where gale serve has it.
-func misuseHandler(t *testing.T, m *misuse) asgi.Handler {
+func misuseHandler(t *testing.T, m *misuse, publishBytes int) asgi.Handler {
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -68,7 +68,7 @@ func misuseHandler(t *testing.T, m *misuse) asgi.Handler {
 	var err error
 	m.hub, err = hub.New(hub.Config{
 		MaxSubscriptions: misuseSubs,
-		MaxPublishBytes:  misuseBytes,
+		MaxPublishBytes:  publishBytes,
 		Channels:         map[string]hub.Options{"paced:": {PublishRate: 0.0001}, "seen:": {Presence: true}},
 	})
 	must(err)
@@ -97,11 +97,14 @@ func misuseHandler(t *testing.T, m *misuse) asgi.Handler {
 }
 
 // onMisuse runs a test on both engines.
-func onMisuse(t *testing.T, test func(m *misuse)) {
+func onMisuse(t *testing.T, test func(m *misuse)) { onMisuseOf(t, misuseBytes, test) }
+
+// onMisuseOf is onMisuse with another bound of payloads.
+func onMisuseOf(t *testing.T, publishBytes int, test func(m *misuse)) {
 	var m *misuse
 	enginetest.Each(t, enginetest.Options{HalfClose: server.HalfCloseDisconnects}, func(t *testing.T) asgi.Handler {
 		m = &misuse{t: t}
-		return misuseHandler(t, m)
+		return misuseHandler(t, m, publishBytes)
 	}, func(t *testing.T, s *enginetest.Server) {
 		m.Server = s
 		m.name()

@@ -22,8 +22,9 @@
 //
 // The description is whole: it has each key of each body. A body is one JSON object,
 // in UTF-8; a key that is not in the description is an error, for it is a mistake, and
-// so is half a surrogate pair ("\ud800") except in data. Of a key that is
-// there twice the last counts, and upper case is as good. The type of the content is
+// so are a key that is there twice, half a surrogate pair ("\ud800"), a number that is
+// too large for 64 bits of floating point, and data nested deeper than 64 levels. Upper
+// case in keys is as good. The type of the content is
 // not looked at, nor are parameters that are not in the description.
 //
 //	curl -H "Authorization: Bearer $KEY" -d '{"channel":"news","text":"hello"}' http://127.0.0.1:8080/hub/api/publish

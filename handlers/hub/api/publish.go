@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"strconv"
 
 	"github.com/gale-server/gale/asgi"
@@ -71,13 +70,6 @@ func (s *Server) publish(c *call, body []byte) {
 // publications are a batch.
 type publications struct {
 	Publications []item `json:"publications"`
-}
-
-func (p *publications) values() (all []json.RawMessage) {
-	for i := range p.Publications {
-		all = append(all, p.Publications[i].Data)
-	}
-	return all
 }
 
 func (s *Server) batch(c *call, body []byte) {

@@ -19,6 +19,9 @@ import (
 
 func bad(text string) error { return &hub.Error{Code: hub.BadRequest, Text: text} }
 
+// maxAroundDepth is how deep the data of a batch is in its body.
+const maxAroundDepth = 3
+
 // decode reads a body into the request it is. Nothing of body is kept.
 func decode(body []byte, request any) error {
 	if !utf8.Valid(body) { // which package json would let pass in strings
@@ -31,8 +34,9 @@ func decode(body []byte, request any) error {
 		if _, err := d.Token(); err != io.EOF {
 			return bad("there is more than one JSON value")
 		}
-		if halves := jsontext.Halves(body); halves > 0 && halves > halvesIn(request) {
-			return bad("half a surrogate pair is no text") // of which package json makes another character
+		// What package json lets pass, and makes something else of.
+		if err := jsontext.Check(body, jsontext.MaxDepth+maxAroundDepth); err != nil {
+			return bad("the body: " + err.Error())
 		}
 		return nil
 	}
@@ -49,21 +53,6 @@ func decode(body []byte, request any) error {
 	}
 }
 
-// anyJSON is a request in which some values may be any JSON, and are kept as they
-// are.
-type anyJSON interface{ values() []json.RawMessage }
-
-// halvesIn counts the halves of surrogate pairs in what a request may hold of any
-// JSON.
-func halvesIn(request any) (n int) {
-	if r, ok := request.(anyJSON); ok {
-		for _, value := range r.values() {
-			n += jsontext.Halves(value)
-		}
-	}
-	return n
-}
-
 // content is what is to be published, wherever.
 type content struct {
 	Data   json.RawMessage   `json:"data"`
@@ -73,8 +62,6 @@ type content struct {
 	TTL    int64             `json:"ttl"` // milliseconds
 	Tags   map[string]string `json:"tags"`
 }
-
-func (c *content) values() []json.RawMessage { return []json.RawMessage{c.Data} }
 
 // publication makes a publication of it.
 func (c *content) publication(channel string) (p hub.Publication, err error) {
@@ -86,6 +73,9 @@ func (c *content) publication(channel string) (p hub.Publication, err error) {
 	kinds := 0
 	if c.Data != nil {
 		kinds++
+		if jsontext.Deeper(c.Data, jsontext.MaxDepth) {
+			return p, bad("the value of \"data\" is nested deeper than " + strconv.Itoa(jsontext.MaxDepth) + " levels")
+		}
 		p.Data = c.Data
 	}
 	if c.Text != nil {

@@ -34,7 +34,7 @@ func TestBadCommands(t *testing.T) {
 		{`{"id":7,"ping":{},}`, 0, hub.BadRequest},
 		{strings.Repeat("[", 65) + strings.Repeat("]", 65), 0, hub.BadRequest},
 		{strings.Repeat("[", 3000), 0, hub.BadRequest},
-		{`{"id":7,"publish":{"channel":"a","data":` + strings.Repeat("[", 63) + strings.Repeat("]", 63) + `}}`, 0, hub.BadRequest},
+		{`{"id":7,"publish":{"channel":"a","data":` + strings.Repeat("[", 65) + strings.Repeat("]", 65) + `}}`, 7, hub.BadRequest},
 
 		{`{}`, 0, hub.BadRequest},
 		{`{"ping":{}}`, 0, hub.BadRequest},
@@ -131,10 +131,10 @@ func TestBadCommands(t *testing.T) {
 		}
 	}
 	for _, good := range []string{
-		`{"id":7,"publish":{"channel":"a","data":` + strings.Repeat("[", 62) + strings.Repeat("]", 62) + `}}`,
+		`{"id":7,"publish":{"channel":"a","data":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + `}}`,
 		`{"id":7,"publish":{"channel":"a","data":{"[":"]]}}\\"}}}`,
 		`{"id":9007199254740992,"publish":{"channel":"a","text":"` + strings.Repeat("x", 1000) + `"}}`,
-		`{"id":7,"publish":{"channel":"a","data":"\ud800","tags":` + tags(1024) + `,"key":"` + long[:255] + `"}}`,
+		`{"id":7,"publish":{"channel":"a","data":"\ud83d\ude00","tags":` + tags(1024) + `,"key":"` + long[:255] + `"}}`,
 	} {
 		ada.say("%s", good)
 		ada.want(`{"published":{}}`)

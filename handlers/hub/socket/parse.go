@@ -13,7 +13,8 @@ import (
 
 // Bounds of what a command says; the hub has others.
 const (
-	maxDepth     = 64      // of arrays and objects in a message
+	// Of arrays and objects in a message: of data, and of what is around it.
+	maxDepth     = jsontext.MaxDepth + 3
 	maxID        = 1 << 53 // what is above is no integer in every language
 	maxTagBytes  = 1024    // of the names and values of all
 	maxKeyBytes  = 255
@@ -54,7 +55,7 @@ var (
 // check reports what is wrong with the form of a message. What passes is safe for
 // the functions below.
 func check(message []byte) *hub.Error {
-	if tooDeep(message) {
+	if jsontext.Deeper(message, maxDepth) {
 		return errDepth // before a parser that remembers where it is
 	}
 	if !json.Valid(message) {
@@ -63,44 +64,13 @@ func check(message []byte) *hub.Error {
 	return nil
 }
 
-func tooDeep(p []byte) bool {
-	depth := 0
-	for i := 0; i < len(p); i++ {
-		switch p[i] {
-		case '"':
-			i += stringLen(p[i:]) - 1
-		case '{', '[':
-			if depth++; depth > maxDepth {
-				return true
-			}
-		case '}', ']':
-			depth--
-		}
-	}
-	return false
-}
-
-// stringLen is the length of the string that p begins with, or of p if it does
-// not end.
-func stringLen(p []byte) int {
-	for i := 1; i < len(p); i++ {
-		switch p[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
-		}
-	}
-	return len(p)
-}
-
 // valueLen is the length of the JSON value that p begins with.
 func valueLen(p []byte) int {
 	depth := 0
 	for i := 0; i < len(p); i++ {
 		switch p[i] {
 		case '"':
-			i += stringLen(p[i:]) - 1
+			i += jsontext.StringLen(p[i:]) - 1
 			if depth == 0 {
 				return i + 1
 			}
@@ -162,7 +132,7 @@ func nextMember(object []byte) (key, value, rest []byte) {
 	if len(object) == 0 || object[0] == '}' {
 		return nil, nil, nil
 	}
-	n := stringLen(object)
+	n := jsontext.StringLen(object)
 	key = object[1 : n-1 : n-1]
 	object = skipSpace(skipSpace(object[n:])[1:]) // behind the colon
 	value, rest = nextValue(object)
@@ -265,7 +235,7 @@ var keys = map[string]struct {
 	"tags":     {keyTags, func(a *args, v []byte) (err *hub.Error) { a.tags, err = readTags(v); return err }},
 	"presence": {keyPresence, func(a *args, v []byte) (err *hub.Error) { a.presence, err = readBool(v); return err }},
 	"member":   {keyMember, func(a *args, v []byte) (err *hub.Error) { a.member, err = readBool(v); return err }},
-	"data":     {keyData, func(a *args, v []byte) *hub.Error { a.payload = bytes.Clone(v); return nil }},
+	"data":     {keyData, readData},
 	"text":     {keyText, readText},
 	"base64":   {keyBase64, readBase64},
 	"key":      {keyKey, readKey},
@@ -408,6 +378,15 @@ func readSession(a *args, v []byte) (err *hub.Error) {
 			return errSession
 		}
 	}
+	return nil
+}
+
+// readData takes any JSON that every reader takes.
+func readData(a *args, v []byte) *hub.Error {
+	if err := jsontext.Check(v, jsontext.MaxDepth); err != nil {
+		return malformed("data: " + err.Error())
+	}
+	a.payload = bytes.Clone(v)
 	return nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/gale-server/gale/handlers/internal/jsontext"
 )
 
 // FuzzParse compares what takes messages apart with package json.
@@ -20,7 +22,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, message []byte) {
 		valid := json.Valid(message)
-		if err := check(message); (err == nil) != valid && !tooDeep(message) {
+		if err := check(message); (err == nil) != valid && !jsontext.Deeper(message, maxDepth) {
 			t.Fatalf("valid %v, but %v", valid, err)
 		}
 		if check(message) != nil {

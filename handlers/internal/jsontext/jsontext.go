@@ -1,4 +1,4 @@
-// Package jsontext looks at JSON before it is decoded.
+// Package jsontext looks at JSON before it is decoded, or passed on.
 //
 // Safe for concurrent use.
 package jsontext
