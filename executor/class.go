@@ -80,6 +80,9 @@ func (c *Class) Name() string { return c.name }
 // the queue at once, or its own context is cancelled if it runs. A job that is to
 // outlive its connection is submitted with context.WithoutCancel(ctx).
 func (c *Class) Submit(ctx context.Context, job Job) (*Future, error) {
+	if c == nil {
+		return nil, errNoClass
+	}
 	if job.Run == nil {
 		return nil, errNoJob
 	}

@@ -88,8 +88,40 @@ func TestConfig(t *testing.T) {
 			t.Errorf("class %s: %+v", name, c)
 		}
 	}
-	if e.Class("other") != nil {
-		t.Error("a class from nowhere")
+}
+
+// TestMistakes are a program's own: each is told where it was made, in words.
+func TestMistakes(t *testing.T) {
+	e := start(t, executor.ClassConfig{Name: "own"})
+	said := func(fn func()) (text any) {
+		defer func() { text = recover() }()
+		fn()
+		return nil
+	}
+	if got := said(func() { e.Class("nosuch") }); got != `executor: there is no class "nosuch"; there are blocking, cpu, own` {
+		t.Errorf("a class from nowhere: %v", got)
+	}
+	if got := said(func() { (*executor.Executor)(nil).Class("own") }); got != "executor: Class of a nil Executor: New makes one" {
+		t.Errorf("a class of nobody: %v", got)
+	}
+	ctx := context.Background()
+	none, own := (*executor.Class)(nil), e.Class("own")
+	run := func(context.Context) (any, error) { t.Error("it runs"); return nil, nil }
+	const noClass, noFunction = "for a nil Class", "without a function"
+	for _, tt := range []struct {
+		name, says string
+		attempt    func() error
+	}{
+		{"Submit", noClass, func() error { _, err := none.Submit(ctx, executor.Job{Run: run}); return err }},
+		{"Go", noClass, func() error { return none.Go(func() { _, _ = run(ctx) }) }},
+		{"Run", noClass, func() error { _, err := executor.Run(ctx, none, run); return err }},
+		{"Submit", noFunction, func() error { _, err := own.Submit(ctx, executor.Job{}); return err }},
+		{"Go", noFunction, func() error { return own.Go(nil) }},
+		{"Run", noFunction, func() error { _, err := executor.Run[any](ctx, own, nil); return err }},
+	} {
+		if err := tt.attempt(); err == nil || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s of a job %s: %v", tt.name, tt.says, err)
+		}
 	}
 }
 

@@ -24,7 +24,8 @@ var (
 	ErrDeadlock = errors.New("executor: nested job would wait for ever")
 
 	errGoexit = errors.New("executor: job called runtime.Goexit")
-	errNoJob  = errors.New("executor: job without a function")
+	errNoJob   = errors.New("executor: job without a function")
+	errNoClass = errors.New("executor: job for a nil Class: Executor.Class returns one")
 )
 
 // Reason says why a job was not run.

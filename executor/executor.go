@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync/atomic"
 )
 
@@ -62,8 +63,20 @@ func (e *Executor) add(cc ClassConfig) error {
 	return nil
 }
 
-// Class returns the class of that name, nil if there is none.
-func (e *Executor) Class(name string) *Class { return e.classes[name] }
+// Class returns the class of that name. It panics if there is none: the names are
+// those of Config.Classes, [CPU] and [Blocking], so the program has a mistake, and
+// this is where it shows.
+func (e *Executor) Class(name string) *Class {
+	if e == nil {
+		panic("executor: Class of a nil Executor: New makes one")
+	}
+	c := e.classes[name]
+	if c == nil {
+		panic(fmt.Sprintf("executor: there is no class %q; there are %s", name,
+			strings.Join(slices.Sorted(maps.Keys(e.classes)), ", ")))
+	}
+	return c
+}
 
 // Stats returns the state of every class, by name.
 func (e *Executor) Stats() []Stats {

@@ -16,12 +16,15 @@ import (
 // job, of which there may be one, says more about the job; its Run is not used.
 // Jobs that share a Key must return the same type.
 func Run[T any](ctx context.Context, c *Class, fn func(ctx context.Context) (T, error), job ...Job) (T, error) {
+	var zero T
+	if fn == nil {
+		return zero, errNoJob
+	}
 	var j Job
 	if len(job) > 0 {
 		j = job[0]
 	}
 	j.Run = func(ctx context.Context) (any, error) { return fn(ctx) }
-	var zero T
 	f, err := c.Submit(ctx, j)
 	if err != nil {
 		return zero, err
@@ -45,6 +48,9 @@ func Run[T any](ctx context.Context, c *Class, fn func(ctx context.Context) (T, 
 //
 // fn is lost only if the executor is shut down before it had its turn.
 func (c *Class) Go(fn func()) error {
+	if fn == nil {
+		return errNoJob
+	}
 	_, err := c.Submit(context.Background(), Job{
 		Run:          func(context.Context) (any, error) { fn(); return nil, nil },
 		MaxQueueTime: -1,
