@@ -38,7 +38,6 @@ type Group struct {
 	loops    []*Loop
 	acceptor *acceptor
 	watchdog *watchdog
-	running  sync.WaitGroup // the loops' goroutines
 
 	derived  bool         // maxConns follows the limit of open files
 	maxConns atomic.Int64 // of conns that are not being refused
@@ -87,31 +86,38 @@ func New(config Config) (*Group, error) {
 	for i := range config.Loops {
 		l := newLoop(i, g, &g.config, kernels[i], &g.table)
 		g.loops = append(g.loops, l)
-		g.running.Add(1)
-		go g.serve(l, kernels[i]) // Shutdown stops it, and waits for running
+		go g.serve(l, kernels[i]) // Shutdown stops it, and waits for stopped
 	}
 	g.watchdog = startWatchdog(g.loops, config.BlockedAfter, config.Logger)
 	return g, nil
 }
 
-// serve runs one loop.
+// serve runs one loop, until it is stopped or a callback ends its goroutine;
+// then another goes on.
 func (g *Group) serve(l *Loop, k *pollerKernel) {
-	defer g.running.Done()
-	defer k.close()
-	defer l.halt()
-	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels(loopLabel, strconv.Itoa(l.index))))
-	l.Adopt()
-	err := errors.New("a callback ended the goroutine")
 	defer func() {
-		if err != nil {
-			g.config.Logger.Error("event loop died", "loop", l.index, "error", err)
+		if l.exited {
+			go g.serve(l, k) // as before
 		}
 	}()
-	err = k.run(l)
+	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels(loopLabel, strconv.Itoa(l.index))))
+	l.Adopt()
+	if l.exited {
+		l.resume()
+	}
+	if !l.stopping {
+		if err := k.run(l); err != nil {
+			g.config.Logger.Error("event loop died", "loop", l.index, "error", err)
+		}
+	}
+	l.halt()
+	k.close()
+	close(l.stopped)
 }
 
 // halt makes an end of everything that is left on a loop.
 func (l *Loop) halt() {
+	l.stopping = true
 	l.mailbox.close()
 	l.beginTurn()
 	for t, ok := l.mailbox.next(); ok; t, ok = l.mailbox.next() {
@@ -199,8 +205,9 @@ func (g *Group) StopAccepting() { g.acceptor.stop() }
 
 // Shutdown stops accepting, closes every conn as [Conn.Close] does, stops the
 // loops and waits for them. When ctx is done first, the rest of the conns is
-// aborted with [ErrShutdown] and the error of ctx is returned. It must not be
-// called on a loop. A second call waits for the first and returns the same.
+// aborted with [ErrShutdown] and the error of ctx is returned. A loop that code of
+// the application holds is left behind, with a [HeldError]; it stops by itself if
+// that code returns. Shutdown must not be called on a loop. A second call waits for the first and returns the same.
 func (g *Group) Shutdown(ctx context.Context) error {
 	g.stopped.Do(func() { g.stopping = g.shutdown(ctx) })
 	return g.stopping
@@ -224,7 +231,11 @@ func (g *Group) shutdown(ctx context.Context) error {
 	for _, l := range g.loops {
 		l.mailbox.force(task{fn: func() { l.stopping = true }})
 	}
-	g.running.Wait()
+	for _, l := range g.loops {
+		if held := l.Await(l.stopped); held != nil {
+			err = errors.Join(err, held)
+		}
+	}
 	g.watchdog.halt()
 	procs.Raise(-len(g.loops) - 1)
 	return err

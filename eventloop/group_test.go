@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -102,21 +101,6 @@ func TestShutdownAtTheDoor(t *testing.T) {
 			t.Errorf("%d conns are left", n)
 		}
 		s.stopping = nil // for the clean-up
-	}
-}
-
-// TestGoexit ends a loop's goroutine from within a callback, as t.FailNow does:
-// Shutdown must not wait for it.
-func TestGoexit(t *testing.T) {
-	closed := make(chan error, 1)
-	s := serve(t, Config{Loops: 1, Open: func(Conn) Protocol {
-		return &hooks{data: func([]byte) { runtime.Goexit() }, closed: func(err error) { closed <- err }}
-	}})
-	write(t, s.dial(), "x")
-	wantErr(t, receive(t, closed), ErrShutdown)
-	wantErr(t, s.Shutdown(t.Context()), nil)
-	if !strings.Contains(s.log.String(), "event loop died") {
-		t.Errorf("log: %s", s.log)
 	}
 }
 

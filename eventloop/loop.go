@@ -74,13 +74,15 @@ type Loop struct {
 	owner    atomic.Uint64 // goroutine.ID of whoever runs the loop
 	draining bool
 	stopping bool
+	exited   bool          // a callback has ended the loop's goroutine
 	empty    chan struct{} // closed when draining and without conns
+	stopped  chan struct{} // closed when the loop has stopped
 }
 
 func newLoop(index int, group *Group, config *Config, k kernel.Kernel, t *table) *Loop {
 	l := &Loop{
 		index: index, group: group, config: config, kernel: k, table: t,
-		base: k.Now(), armed: never, input: make([]byte, readBufferBytes), empty: make(chan struct{}),
+		base: k.Now(), armed: never, input: make([]byte, readBufferBytes), empty: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	l.now = l.base
 	l.LimitReads(0)
@@ -303,7 +305,10 @@ func (l *Loop) reap(most int) {
 	}
 	n := 0
 	for began := l.kernel.Now(); n < min(most, len(l.dying)) && !l.late(n, began); n++ {
-		l.dying[n].destroy()
+		if s := l.dying[n]; s != nil {
+			l.dying[n] = nil // once, even if its last call ends the goroutine
+			s.destroy()
+		}
 	}
 	l.dying = slices.Delete(l.dying, 0, n)
 }
@@ -311,19 +316,28 @@ func (l *Loop) reap(most int) {
 // protect runs code that is not ours; conn is the one that pays for a panic,
 // nil if there is none.
 func (l *Loop) protect(conn *socket, fn func()) {
-	defer l.recovered(conn)
+	returned := false
+	defer l.recovered(conn, &returned)
 	fn()
+	returned = true
 }
 
 // recovered is deferred around every call of code that is not ours.
-func (l *Loop) recovered(conn *socket) {
-	value := recover()
-	if value == nil {
+func (l *Loop) recovered(conn *socket, returned *bool) {
+	if *returned {
 		return
+	}
+	value := recover()
+	if l.exited = value == nil; l.exited {
+		value = errGoexit // the goroutine ends, and the loop resumes on another
 	}
 	err := &PanicError{Value: value, Stack: debug.Stack()}
 	l.config.Logger.Error("panic on an event loop", "loop", l.index, "panic", value, "stack", string(err.Stack))
-	if conn != nil {
+	switch {
+	case conn == nil:
+	case l.exited:
+		conn.Close() // what its protocol has made of that is still written
+	default:
 		conn.end(err)
 	}
 }

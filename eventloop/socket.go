@@ -110,6 +110,7 @@ func (s *socket) open() {
 		s.Write(l.config.Refusal)
 		s.Close()
 	} else {
+		s.protocol = refusal{} // if open does not return
 		l.protect(s, func() { s.protocol = s.listener.open(s) })
 	}
 	if s.protocol == nil {
@@ -175,7 +176,8 @@ const (
 
 // call is the one place where a protocol is called.
 func (s *socket) call(c callback, p []byte) {
-	defer s.loop.recovered(s)
+	returned := false
+	defer s.loop.recovered(s, &returned)
 	switch c {
 	case doData:
 		s.protocol.Data(p)
@@ -192,6 +194,7 @@ func (s *socket) call(c callback, p []byte) {
 	case doClosed:
 		s.protocol.Closed(s.err)
 	}
+	returned = true
 }
 
 // turn makes the call that Schedule asked for. What the poller or the wheel
