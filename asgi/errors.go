@@ -3,6 +3,7 @@ package asgi
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 )
 
 var (
@@ -29,13 +30,22 @@ var (
 	errGoexit      = errors.New("asgi: application called runtime.Goexit")
 )
 
-// PanicError is a panic of an application, recovered at the boundary: it costs
-// the exchange, never the process.
+// PanicError is a panic of an application, or a call of runtime.Goexit, stopped
+// at the boundary: it costs the exchange, never the process.
 //
 // Safe for concurrent use: immutable.
 type PanicError struct {
 	Value any
 	Stack []byte // as of runtime/debug.Stack
+}
+
+// Recovered makes an error of what recover returned to a deferred function whose
+// caller did not return: nil stands for runtime.Goexit.
+func Recovered(value any) *PanicError {
+	if value == nil {
+		value = errGoexit
+	}
+	return &PanicError{Value: value, Stack: debug.Stack()}
 }
 
 func (e *PanicError) Error() string { return fmt.Sprintf("asgi: application panicked: %v", e.Value) }

@@ -2,7 +2,6 @@ package asgi
 
 import (
 	"context"
-	"runtime/debug"
 	"sync"
 )
 
@@ -255,11 +254,7 @@ func guard(fn func(), failed func(error)) {
 		if returned {
 			return
 		}
-		v := recover()
-		if v == nil {
-			v = errGoexit
-		}
-		failed(&PanicError{Value: v, Stack: debug.Stack()})
+		failed(Recovered(recover()))
 	}()
 	fn()
 	returned = true

@@ -170,6 +170,52 @@ var orderCases = []testCase{
 		},
 	},
 	{
+		name:   "http/96 exits",
+		clause: "runtime.Goexit, as of a test's FailNow, costs one exchange, as a panic does, and never a loop",
+		link:   specMain + "#error-handling",
+		run: func(s *session) {
+			s.serve(on("/", exit()), on("/request", emptyRequest(), exit()), on("/start", send(start(200)), exit()),
+				on("/half", send(start(200)), send(more("half")), exit()), respond("/next", "next", emptyRequest()))
+			other := s.dial()
+			other.get("/next").is(200, "next")
+			s.dial().get("/").hasStatus(500)
+			s.dial().get("/request").hasStatus(500)
+			s.dial().get("/start").hasStatus(500)
+			w := s.dial()
+			w.get("/half").truncated()
+			w.ends()
+			other.get("/next").is(200, "next")
+			s.dial().get("/next").is(200, "next")
+		},
+	},
+	{
+		name:   "ws/67 exits",
+		clause: "runtime.Goexit, as of a test's FailNow, costs one exchange, as a panic does, and never a loop",
+		link:   specMain + "#error-handling",
+		run: func(s *session) {
+			s.serve(on("/", connected(), exit()), on("/message", accepted(textMessage("x"), exit())...),
+				on("/close", accepted(gone(), exit())...), on("/next", echo(gone())...))
+			other := s.dial()
+			other.upgrade("/next")
+			w := s.dial()
+			w.write(handshake("/"))
+			w.response("GET").hasStatus(500)
+			w = s.dial()
+			w.upgrade("/message")
+			w.write(textFrame("x"))
+			w.closing(1011, "")
+			w.write(closeFrame(1011, ""))
+			w.ends()
+			w = s.dial()
+			w.upgrade("/close")
+			w.leave()
+			other.write(textFrame("one") + textFrame("two"))
+			other.message(opText, "one")
+			other.message(opText, "two")
+			other.leave()
+		},
+	},
+	{
 		name:   "http/94 what came before an error is answered before it",
 		clause: "requests are answered in their order, also one that is malformed (RFC 9112 section 9.3.2)",
 		link:   "https://www.rfc-editor.org/rfc/rfc9112#section-9.3.2",

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 
 	"github.com/gale-server/gale/asgi"
@@ -62,10 +63,11 @@ type (
 	// callStep is for what only one of the application forms has.
 	callStep func(c call) error
 
-	// endStep ends the application: with an error, or a panic.
+	// endStep ends the application: with an error, a panic, or runtime.Goexit.
 	endStep struct {
 		err   error
 		panic bool
+		exit  bool
 	}
 )
 
@@ -77,6 +79,16 @@ func (waitStep) step()    {}
 func (doStep) step()      {}
 func (callStep) step()    {}
 func (endStep) step()     {}
+
+// leave does not return from a step that panics or exits.
+func (st endStep) leave() {
+	switch {
+	case st.panic:
+		panic(errRaised)
+	case st.exit:
+		runtime.Goexit()
+	}
+}
 
 // play sends the part, by whatever send is.
 func (st fileStep) play(send func(ev asgi.SendEvent) error) error {
@@ -155,6 +167,7 @@ var errRaised = errors.New("asgitest: raised by the script")
 // What a script consists of.
 func raise() step { return endStep{err: errRaised} }
 func die() step   { return endStep{panic: true} }
+func exit() step  { return endStep{exit: true} }
 
 func wait(signal string) step { return waitStep{signal} }
 

@@ -24,9 +24,7 @@ func (s scripted) application(ctx context.Context, scope *asgi.Scope, receive as
 	c := call{r, ctx, receive, send}
 	for n, st := range r.steps {
 		if end, ok := st.(endStep); ok {
-			if end.panic {
-				panic(errRaised)
-			}
+			end.leave()
 			return end.err
 		}
 		if err := c.play(st); err != nil {

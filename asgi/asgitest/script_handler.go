@@ -81,10 +81,10 @@ func (p *scriptReceiver) play(st step) (done bool, err error) {
 	case doStep:
 		return true, st(p.scriptRun)
 	case endStep:
-		if st.panic {
+		if st.panic || st.exit {
 			p.over = true
 			p.ended(p.scope, p.on)
-			panic(errRaised)
+			st.leave()
 		}
 		p.end(st.err)
 	}

@@ -47,8 +47,8 @@ func (x *webSocketExchange) endLast() {
 func (x *webSocketExchange) peerClosed(code int, reason string) {
 	_ = x.sendClose(code, "") // a code that the peer may use, so may we
 	x.gone = true
+	defer x.hangUp() // even if the application exits
 	x.announce(code, reason)
-	x.hangUp()
 }
 
 // fail ends the connection because the peer broke a rule, or is silent.
@@ -56,16 +56,16 @@ func (x *webSocketExchange) fail(err error) {
 	x.h.cfg.Logger.Debug("websocket failed", "client", x.log.client, "error", err)
 	_ = x.sendClose(engine.CloseCodeOf(err), engine.ReasonOf(err))
 	x.gone = true
+	defer x.hangUp()
 	x.announce(websocket.CloseAbnormal, err.Error())
-	x.hangUp()
 }
 
 // left follows the end of the peer's stream. It gets what was sent, in case it
 // still reads.
 func (x *webSocketExchange) left() {
 	x.gone = true
+	defer x.hangUp()
 	x.announce(websocket.CloseAbnormal, "")
-	x.hangUp()
 }
 
 // hangUp ends our stream behind what was sent.

@@ -26,10 +26,22 @@ func (h *Handler) serveHTTP(w http.ResponseWriter, r *http.Request, scope *asgi.
 	x.self = x
 	x.res = response{h: h, r: r, head: r.Method == http.MethodHead, length: -1, wanted: takesTrailers(r)}
 	x.body.init(w, r)
+	returned := false
+	defer func() { // which the application's Goexit cannot prevent
+		x.respond(w, r)
+		if !returned { // nor that of net/http, which does not come to it
+			_ = http.NewResponseController(w).Flush()
+		}
+	}()
 	x.enter(func() {
 		x.open(scope)
 		x.pump()
 	})
+	returned = true
+}
+
+// respond writes the response.
+func (x *httpExchange) respond(w http.ResponseWriter, r *http.Request) {
 	// Not earlier: who has left already does so after the application was opened.
 	left := context.AfterFunc(r.Context(), func() { x.post(x.vanish) })
 	end := x.res.write(w, func() { x.post(x.uncongest) }, func(err error) { x.post(func() { x.failed(err) }) })

@@ -66,10 +66,15 @@ func (h *Handler) serveWebSocket(w http.ResponseWriter, r *http.Request, scope *
 		closed:    make(chan struct{}),
 	}
 	x.self = x
+	defer x.serve(w, r) // which the application's Goexit cannot prevent
 	x.enter(func() {
 		x.open(scope)
 		x.deliver(&asgi.WebSocketConnect{})
 	})
+}
+
+// serve follows the application's decision.
+func (x *webSocketExchange) serve(w http.ResponseWriter, r *http.Request) {
 	// Not earlier: who has left already does so after the application was opened.
 	left := context.AfterFunc(r.Context(), func() { x.post(x.lost) })
 	<-x.decided
@@ -90,10 +95,17 @@ func (x *webSocketExchange) serveOpen(w http.ResponseWriter, r *http.Request) {
 		x.enter(x.lost)
 		return
 	}
+	returned := false
+	defer func() { // which the application's Goexit cannot prevent
+		if !returned {
+			x.read(in)
+		}
+		sock.linger()
+		x.enter(x.lost)
+	}()
 	x.enter(func() { x.opened(out, sock) })
 	x.read(in)
-	sock.linger()
-	x.enter(x.lost)
+	returned = true
 }
 
 // opened lets out what the application has sent since it accepted.
@@ -113,6 +125,7 @@ func (x *webSocketExchange) serveDenial(w http.ResponseWriter, r *http.Request) 
 	if end == endCut {
 		panic(http.ErrAbortHandler)
 	}
+	_ = http.NewResponseController(w).Flush() // net/http does not come to it after a Goexit
 	x.h.writer(w, r).restore()
 }
 

@@ -2,9 +2,9 @@ package server
 
 import (
 	"math"
-	"runtime/debug"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/internal/engine"
 	"github.com/gale-server/gale/eventloop"
 )
 
@@ -92,19 +92,9 @@ func (x *exchange) wrote() {
 	}
 }
 
-// protect runs a call of the application and ends x if it panics.
-func protect(x asgi.Exchange, fn func()) {
-	defer func() {
-		if v := recover(); v != nil {
-			x.End(&asgi.PanicError{Value: v, Stack: debug.Stack()})
-		}
-	}()
-	fn()
-}
-
 // open opens an exchange with the handler.
 func open(h asgi.Handler, scope *asgi.Scope, x asgi.Exchange) (r asgi.Receiver) {
-	protect(x, func() { r = h.Open(scope, x) })
+	engine.Protect(x, func() { r = h.Open(scope, x) })
 	return r
 }
 
@@ -113,12 +103,14 @@ func deliver(x asgi.Exchange, r asgi.Receiver, ev asgi.ReceiveEvent) {
 	if r == nil {
 		return
 	}
+	returned := false
 	defer func() {
-		if v := recover(); v != nil {
-			x.End(&asgi.PanicError{Value: v, Stack: debug.Stack()})
+		if !returned {
+			x.End(asgi.Recovered(recover()))
 		}
 	}()
 	r.Receive(ev)
+	returned = true
 }
 
 // PostLimit is what the adapters of package asgi look for: they have mailboxes of
@@ -132,11 +124,11 @@ func (x *exchange) PostLimit() int {
 
 // post implements Exchange.Post for x.
 func post(loop *eventloop.Loop, x asgi.Exchange, fn func()) bool {
-	return loop.Post(func() { protect(x, fn) })
+	return loop.Post(func() { engine.Protect(x, fn) })
 }
 
 // postOwed implements PostOwed for x, which the adapters of package asgi look
 // for: a full mailbox must not lose what an application waits for.
 func postOwed(loop *eventloop.Loop, x asgi.Exchange, fn func()) bool {
-	return loop.PostOwed(func() { protect(x, fn) })
+	return loop.PostOwed(func() { engine.Protect(x, fn) })
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/internal/engine"
 	"github.com/gale-server/gale/eventloop"
 )
 
@@ -30,7 +31,7 @@ func (x *exchange) after(self asgi.Exchange, d time.Duration, fn func()) asgi.Ti
 	x.timers = t
 	t.Timer = x.c.sock.AfterFunc(d, func() {
 		t.leave()
-		protect(self, fn)
+		engine.Protect(self, fn)
 	})
 	return t
 }

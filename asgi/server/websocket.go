@@ -3,7 +3,6 @@ package server
 import (
 	"math/rand/v2"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -332,9 +331,7 @@ func (x *wsConn) handleAll(p []byte, n *int) {
 		if !calling {
 			return // a panic of our own costs the connection
 		}
-		if v := recover(); v != nil {
-			x.End(&asgi.PanicError{Value: v, Stack: debug.Stack()})
-		}
+		x.End(asgi.Recovered(recover()))
 	}()
 	ev := &x.c.w.frame
 	for *n < len(p) && x.ready() && !x.deaf() && x.c.budget > 0 {

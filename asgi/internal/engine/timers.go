@@ -1,20 +1,22 @@
 package engine
 
 import (
-	"runtime/debug"
 	"time"
 
 	"github.com/gale-server/gale/asgi"
 )
 
-// Protect runs a call of the application and ends x if it panics.
+// Protect runs a call of the application and ends x if it does not return: if it
+// panics, or ends the goroutine by runtime.Goexit, which nothing can stop.
 func Protect(x asgi.Exchange, fn func()) {
+	returned := false
 	defer func() {
-		if v := recover(); v != nil {
-			x.End(&asgi.PanicError{Value: v, Stack: debug.Stack()})
+		if !returned {
+			x.End(asgi.Recovered(recover()))
 		}
 	}()
 	fn()
+	returned = true
 }
 
 // Timers are the pending calls of Exchange.AfterFunc of an exchange whose loop
