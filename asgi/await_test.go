@@ -9,6 +9,7 @@ import (
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/asgi/asgitest"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 func TestAwait(t *testing.T) {
@@ -111,7 +112,7 @@ func TestAwaitWithoutCancelEndsWithTheLoop(t *testing.T) {
 						if errs[0] == nil || errs[1] == nil {
 							t.Errorf("the calls returned %v", errs)
 						}
-					case <-time.After(10 * time.Second):
+					case <-time.After(longtest.Patience):
 						t.Error("the application still waits")
 					}
 				})

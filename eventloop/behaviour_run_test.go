@@ -13,6 +13,7 @@ import (
 
 	"github.com/gale-server/gale/eventloop"
 	"github.com/gale-server/gale/eventloop/looptest"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // proto is a Protocol that writes down its calls. A test adds reactions.
@@ -212,7 +213,7 @@ func newRealPeer(t *testing.T, log *transcript, open func(eventloop.Conn) eventl
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(longtest.Patience))
 	return &realPeer{t, c.(*net.TCPConn), log}
 }
 
@@ -235,7 +236,7 @@ func (p *realPeer) reset() {
 }
 
 func (p *realPeer) await(text string) {
-	timeout := time.NewTimer(10 * time.Second)
+	timeout := time.NewTimer(longtest.Patience)
 	defer timeout.Stop()
 	for !strings.Contains(p.log.String(), text) {
 		select {

@@ -10,10 +10,11 @@ import (
 
 	"github.com/gale-server/gale/asgi/asgitest"
 	"github.com/gale-server/gale/executor"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // patience is how long a test waits for what must happen.
-const patience = 10 * time.Second
+const patience = longtest.Patience
 
 // start returns an executor that leaves nothing behind. However slow the machine
 // is, its queues do not stand.

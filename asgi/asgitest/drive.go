@@ -9,7 +9,7 @@ import (
 
 // waitLimit bounds every wait for something that happens on another goroutine:
 // far above what any machine needs, far below the limit of a test run.
-const waitLimit = 10 * time.Second
+const waitLimit = time.Minute
 
 // Deliver gives events to the application, in order, and runs the loop until it
 // is idle. An event that the specification does not allow now fails the test.

@@ -18,10 +18,11 @@ import (
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/asgi/asgitest"
 	"github.com/gale-server/gale/asgi/nethttp"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // waitLimit bounds every wait of a test.
-const waitLimit = 10 * time.Second
+const waitLimit = longtest.Patience
 
 // serve runs a server until the test is over, and checks that nothing is left.
 func serve(t testing.TB, cfg nethttp.Config) (addr string) {

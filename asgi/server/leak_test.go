@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // wantNoLeaks checks, when everything else of the test is cleaned up, that no
@@ -37,7 +39,7 @@ func remains(goroutines, files int) string {
 	http.DefaultClient.CloseIdleConnections()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(longtest.Patience)
 	for runtime.NumGoroutine() > goroutines || len(openFiles()) > files {
 		select {
 		case <-tick.C:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/eventloop"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // running is a server under way on real sockets.
@@ -59,7 +60,7 @@ func (r *running) wait() error {
 	case err := <-r.done:
 		r.done = nil
 		return err
-	case <-time.After(20 * time.Second):
+	case <-time.After(longtest.Patience):
 		r.t.Fatal("Run does not return")
 		return nil
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/asgi/server"
 	"github.com/gale-server/gale/eventloop"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // wireForm is a way for an application to run. All answer alike.
@@ -140,7 +141,7 @@ func (w *wire) settle(t *testing.T) {
 
 // wirePatience bounds every case: it is what a hanging server costs, and far
 // above what the slowest case takes under the race detector.
-const wirePatience = 20 * time.Second
+const wirePatience = longtest.Patience
 
 // wirePeer is a raw client.
 type wirePeer struct {

@@ -32,7 +32,7 @@ const (
 	// busyTurns is after how many turns in a row a loop is said to spin.
 	busyTurns = 100_000
 	// patience is how long Await waits, in real time.
-	patience = 10 * time.Second
+	patience = time.Minute
 )
 
 // Loop is one event loop with its conns, its kernel and its clock.

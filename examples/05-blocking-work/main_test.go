@@ -14,7 +14,7 @@ import (
 )
 
 // waitLimit bounds every wait.
-const waitLimit = 20 * time.Second
+const waitLimit = time.Minute
 
 // gate is a database that answers when it is told to.
 type gate struct {

@@ -12,7 +12,7 @@ import (
 	"github.com/gale-server/gale/examples/internal/exampletest"
 )
 
-var client = http.Client{Timeout: 20 * time.Second}
+var client = http.Client{Timeout: time.Minute}
 
 // answer is what a poll brings.
 type answer struct {

@@ -15,7 +15,7 @@ import (
 )
 
 // waitLimit bounds every wait.
-const waitLimit = 20 * time.Second
+const waitLimit = time.Minute
 
 // start runs the example until the test ends and returns its URL.
 func start(t *testing.T, pause time.Duration) string {

@@ -22,10 +22,11 @@ import (
 
 	"github.com/gale-server/gale/asgi/asgitest"
 	"github.com/gale-server/gale/executor/process/wire"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // testLimit is how long a test waits for what should come at once.
-const testLimit = 30 * time.Second
+const testLimit = longtest.Patience
 
 func TestMain(m *testing.M) {
 	if mode := os.Getenv("GALE_TEST_WORKER"); mode != "" {

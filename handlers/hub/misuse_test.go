@@ -30,6 +30,7 @@ import (
 	"github.com/gale-server/gale/handlers/internal/enginetest"
 	"github.com/gale-server/gale/handlers/longpoll"
 	"github.com/gale-server/gale/handlers/sse"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // What TestMisuse sends is in misuse_cases_test.go; here is whom it sends it to.
@@ -37,7 +38,7 @@ import (
 const (
 	misuseSecret  = "what tokens and cursors are signed with, both"
 	misuseKey     = "the-key-of-the-backend"
-	misuseTimeout = 20 * time.Second
+	misuseTimeout = longtest.Patience
 	misuseBytes   = 1000 // of a payload
 	misuseSubs    = 3    // of a client
 )

@@ -86,7 +86,7 @@ func parallel(t *testing.T, seed uint64) {
 		p.Do(func() { p.quiet = true })
 		p.Do(p.finish) // behind the last turn of live
 		// What was handed out runs before what is posted now, but in several tasks.
-		for limit := time.Now().Add(10 * time.Second); ; {
+		for limit := time.Now().Add(longtest.Patience); ; {
 			behind := ""
 			p.Do(func() { behind = p.behind() })
 			if behind == "" {

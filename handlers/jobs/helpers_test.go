@@ -14,10 +14,11 @@ import (
 	"github.com/gale-server/gale/executor"
 	"github.com/gale-server/gale/handlers"
 	"github.com/gale-server/gale/handlers/jobs"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // waitLimit bounds the wait for something that should come at once.
-const waitLimit = 30 * time.Second
+const waitLimit = longtest.Patience
 
 // shop is a service at /jobs whose jobs do what their body says:
 //

@@ -14,10 +14,11 @@ import (
 	"github.com/gale-server/gale/asgi/asgitest"
 	"github.com/gale-server/gale/handlers/hub"
 	"github.com/gale-server/gale/handlers/longpoll"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // waitLimit bounds the wait for something that should come at once.
-const waitLimit = 30 * time.Second
+const waitLimit = longtest.Patience
 
 // place is a hub with polls.
 type place struct {

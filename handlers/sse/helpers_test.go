@@ -14,10 +14,11 @@ import (
 	"github.com/gale-server/gale/handlers/hub"
 	"github.com/gale-server/gale/handlers/hub/cursor"
 	"github.com/gale-server/gale/handlers/sse"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // waitLimit bounds the wait for something that should come at once.
-const waitLimit = 30 * time.Second
+const waitLimit = longtest.Patience
 
 // station is a hub with its transport, and a clock.
 type station struct {

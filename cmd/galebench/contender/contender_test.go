@@ -11,7 +11,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // start starts a contender. It serves until the tests are over.
 func start(t *testing.T, c Contender) string {

@@ -35,7 +35,7 @@ type Target struct {
 	// could go on without one. Default: none, as fast as it goes.
 	Pace time.Duration
 
-	// Patience bounds every wait for the server. Default: 20 s.
+	// Patience bounds every wait for the server. Default: 1 min.
 	Patience time.Duration
 }
 
@@ -48,7 +48,7 @@ func (t Target) withDefaults() Target {
 		t.Times = 1
 	}
 	if t.Patience <= 0 {
-		t.Patience = 20 * time.Second
+		t.Patience = time.Minute
 	}
 	return t
 }

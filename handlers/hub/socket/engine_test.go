@@ -17,10 +17,11 @@ import (
 	"github.com/gale-server/gale/handlers/hub"
 	"github.com/gale-server/gale/handlers/hub/socket"
 	"github.com/gale-server/gale/handlers/internal/enginetest"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // waitLimit bounds a wait for something that happens elsewhere.
-const waitLimit = 20 * time.Second
+const waitLimit = longtest.Patience
 
 // engine serves a hub over TCP.
 type engine struct {

@@ -19,7 +19,7 @@ import (
 )
 
 // waitLimit bounds a request: who waits longer waits for nothing.
-const waitLimit = 20 * time.Second
+const waitLimit = time.Minute
 
 // Options are what tests want of a server beside its handler.
 //
