@@ -94,22 +94,24 @@ func TestBodyRateTimerLetsGo(t *testing.T) {
 }
 
 func TestBodyLimits(t *testing.T) {
-	h := answering(t, "ok")
-	addr := serve(t, nethttp.Config{Handler: h, MaxBodyBytes: 8, BodyRatePeriod: 30 * time.Millisecond})
 	for _, c := range []struct {
 		framing string
 		status  int
+		period  time.Duration
 	}{
-		{"Content-Length: 8\r\n\r\n12345678", 200},
-		{"Content-Length: 9\r\n\r\n", 413},
-		{"Transfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n", 413},
-		{"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400},
-		{"Content-Length: 8\r\n\r\n1", 408},
+		{"Content-Length: 8\r\n\r\n12345678", 200, time.Hour},
+		{"Content-Length: 9\r\n\r\n", 413, time.Hour},
+		{"Transfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n", 413, time.Hour},
+		{"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400, time.Hour},
+		{"Content-Length: 8\r\n\r\n1", 408, 30 * time.Millisecond},
 	} {
-		_, r := dial(t, addr, "POST / HTTP/1.1\r\nHost: h\r\n"+c.framing)
-		if res, _ := response(t, r, "POST"); res.StatusCode != c.status {
-			t.Errorf("%q: status %d, want %d", c.framing, res.StatusCode, c.status)
-		}
+		t.Run(c.framing, func(t *testing.T) {
+			addr := serve(t, nethttp.Config{Handler: answering(t, "ok"), MaxBodyBytes: 8, BodyRatePeriod: c.period})
+			_, r := dial(t, addr, "POST / HTTP/1.1\r\nHost: h\r\n"+c.framing)
+			if res, _ := response(t, r, "POST"); res.StatusCode != c.status {
+				t.Errorf("status %d, want %d", res.StatusCode, c.status)
+			}
+		})
 	}
 }
 

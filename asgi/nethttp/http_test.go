@@ -231,10 +231,11 @@ func TestHTTP2(t *testing.T) {
 
 // A stream that rests longer than the write timeout goes on, in both versions.
 func TestRestingStream(t *testing.T) {
-	h, err := nethttp.NewHandler(nethttp.Config{WriteTimeout: 20 * time.Millisecond, Handler: newEvents(func(x asgi.Exchange, ev asgi.ReceiveEvent) {
+	const timeout = 2 * time.Second // for a write that finds room, on a slow machine
+	h, err := nethttp.NewHandler(nethttp.Config{WriteTimeout: timeout, Handler: newEvents(func(x asgi.Exchange, ev asgi.ReceiveEvent) {
 		if _, ok := ev.(*asgi.HTTPRequest); ok {
 			send(t, x, &asgi.HTTPResponseStart{Status: 200}, &asgi.HTTPResponseBody{Body: []byte("a"), MoreBody: true})
-			x.AfterFunc(100*time.Millisecond, func() { send(t, x, &asgi.HTTPResponseBody{Body: []byte("b")}) })
+			x.AfterFunc(timeout+100*time.Millisecond, func() { send(t, x, &asgi.HTTPResponseBody{Body: []byte("b")}) })
 		}
 	})})
 	if err != nil {

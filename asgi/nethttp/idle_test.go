@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // deadlineConn notes its read deadline.
@@ -68,7 +70,7 @@ func TestInterruptAgain(t *testing.T) {
 		_, _ = io.ReadAll(server)
 		c.note(server, http.StateClosed)
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), longtest.Patience)
 	defer cancel()
 	if c.end(ctx); ctx.Err() != nil {
 		t.Error("the connection was never interrupted again")

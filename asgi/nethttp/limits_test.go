@@ -407,3 +407,58 @@ func TestNoLimits(t *testing.T) {
 		t.Errorf("%+v, %v", cfg, err)
 	}
 }
+
+// hello is a text message of a client.
+const hello = "\x81\x81\x00\x00\x00\x00m"
+
+// A silent peer is pinged, and closed with 1011 if nothing comes; any byte of it
+// counts as life.
+func TestSilence(t *testing.T) {
+	inBubble(t, answersAll, func(b *bubble) {
+		p := b.dial(true)
+		p.send(handshake)
+		for pings := range 8 {
+			for strings.Count(p.came(), "ping") <= pings && strings.HasSuffix(p.came(), "open") {
+				p.wait(time.Second)
+			}
+			p.send(hello) // a message is as good as a pong
+		}
+		if came := p.came(); came != "101"+strings.Repeat(" ping", 8)+" open" {
+			t.Errorf("a peer that answers gets %s", came)
+		}
+		p.wait(time.Minute)
+		if came := p.came(); came != "101"+strings.Repeat(" ping", 9)+" 1011 closed" {
+			t.Errorf("one that does not gets %s", came)
+		}
+	})
+}
+
+// It is not the peer that is silent when we do not read.
+func TestPauseIsNoSilence(t *testing.T) {
+	var messages int
+	app := func(x asgi.Exchange, ev asgi.ReceiveEvent) {
+		if _, ok := ev.(*asgi.WebSocketReceive); ok {
+			if messages++; messages == 1 {
+				x.Pause()
+			}
+		}
+		answersAll(x, ev)
+	}
+	inBubble(t, app, func(b *bubble) {
+		p := b.dial(true)
+		p.send(handshake)
+		x := <-b.x
+		p.send(hello)
+		go p.send(hello + hello) // nobody takes it yet
+		p.wait(time.Hour)
+		if came := p.came(); messages != 1 || strings.Contains(came, "1011") || strings.HasSuffix(came, "closed") {
+			t.Errorf("paused: %d messages, %s", messages, came)
+		}
+		x.Post(x.Resume)
+		synctest.Wait()
+		if came := p.came(); messages != 3 || strings.HasSuffix(came, "closed") {
+			t.Errorf("resumed: %d messages, %s", messages, came)
+		}
+		p.Close()
+	})
+}

@@ -21,10 +21,9 @@ func TestConformance(t *testing.T) {
 
 func startEngine(tb testing.TB, h asgi.Handler, setup asgitest.Setup) (*asgitest.Server, error) {
 	srv, err := server.New(server.Config{
-		Handler:  h,
-		RootPath: setup.RootPath,
-		// Half of it is the spread of 1012: enough for a slow machine.
-		DrainTimeout: 2 * time.Second,
+		Handler:      h,
+		RootPath:     setup.RootPath,
+		DrainTimeout: 10 * time.Second,                                    // half of it is the spread of 1012, the other half is for a slow machine
 		Logger:       cmp.Or(setup.Logger, slog.New(slog.DiscardHandler)), // failures are what the cases are about
 		AccessLog:    setup.AccessLog,
 		Loop:         eventloop.Config{WriteTimeout: setup.WriteTimeout},

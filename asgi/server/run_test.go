@@ -72,7 +72,7 @@ func (r *running) dial() *net.TCPConn {
 	c, err := net.Dial("tcp", r.addr)
 	must(r.t, err)
 	r.t.Cleanup(func() { c.Close() })
-	must(r.t, c.SetDeadline(time.Now().Add(20*time.Second)))
+	must(r.t, c.SetDeadline(time.Now().Add(longtest.Patience)))
 	return c.(*net.TCPConn)
 }
 
