@@ -15,6 +15,7 @@ import (
 	"github.com/gale-server/gale/asgi/http1"
 	"github.com/gale-server/gale/asgi/server"
 	"github.com/gale-server/gale/asgi/websocket"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // clientTimeout bounds one run of a client.
@@ -113,6 +114,9 @@ func TestClients(t *testing.T) {
 	}
 	for _, engine := range []string{engineLoop, engineNetHTTP} {
 		for form := range forms {
+			if !longtest.On() && form != "event" && form != "goroutine" {
+				continue // the furthest from each other stand for all
+			}
 			for name, run := range clients {
 				t.Run(engine+"/"+name+"/"+form, func(t *testing.T) {
 					run(t, func() string { return startTarget(t, engine, form) })

@@ -14,6 +14,7 @@ import (
 	"github.com/gale-server/gale/asgi/asgitest"
 	"github.com/gale-server/gale/cmd/internal/hostile"
 	"github.com/gale-server/gale/cmd/internal/victim"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // TestHostilePosts floods mailboxes that take little: what posts is refused, and
@@ -41,7 +42,7 @@ func TestHostilePosts(t *testing.T) {
 					}
 				})
 			}
-			for range 5 * hostileTimes {
+			for range longtest.Count(2, 5) {
 				v.get("/coroutine/await?n=100", "OK")
 				v.get("/coroutine/large", "")
 				v.get("/event/file", "")
@@ -55,7 +56,7 @@ func TestHostilePosts(t *testing.T) {
 			if err := witnesses.Stop(); err != nil {
 				t.Error(err)
 			}
-			v.calm(departed)
+			v.calm()
 		})
 	}
 }
@@ -103,7 +104,7 @@ func TestHostileBlock(t *testing.T) {
 			t.Errorf("%s: %v", form, err)
 		}
 	}
-	v.calm(departed)
+	v.calm()
 }
 
 // ask is one request on a connection of its own.
@@ -130,7 +131,7 @@ func TestHostileDescriptors(t *testing.T) {
 			asgitest.CheckLeaks(t)
 			v := startVictim(t, setup{Engine: engine, Files: 64})
 			witnesses := hostile.NewWitnesses(hostile.Target{Addr: v.addr}, 1, paths(victim.Forms)...)
-			for range 2 * hostileTimes {
+			for range longtest.Count(1, 2) {
 				before := witnesses.Answers()
 				leave := hold(t, v.addr, 150)
 				witnesses.Await(before+40, waitLimit)
@@ -149,7 +150,7 @@ func TestHostileDescriptors(t *testing.T) {
 			if err := witnesses.Stop(); err != nil {
 				t.Error(err)
 			}
-			v.calm(departed)
+			v.calm()
 		})
 	}
 }

@@ -1,11 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/gale-server/gale/asgi/asgitest"
 	"github.com/gale-server/gale/cmd/internal/hostile"
@@ -29,9 +29,18 @@ const (
 var briefly = []string{"slow-heads", "slow-bodies", "deaf-pipeline", "deaf-echo"}
 
 // connsOf is how many connections an attack has at a time in each form, where it
-// is not 10: a kernel's buffers take many megabytes of what a deaf client is
-// told, and some attacks are large with few.
+// is not 10, in the whole run: a kernel's buffers take many megabytes of what a deaf
+// client is told, and some attacks are large with few.
 var connsOf = map[string]int{"deaf-pipeline": 2, "deaf-echo": 2, "pipeline": 3, "slow-reader": 5, "half-closes": 5}
+
+// conns is connsOf, and in the short run as few as have every kind of client.
+func conns(attack string) int {
+	n := cmp.Or(connsOf[attack], 10)
+	if !longtest.On() {
+		n = min(n, 3)
+	}
+	return n
+}
 
 // formsOf are the forms in which the application offers what an attack asks for.
 func formsOf(attack string) []string {
@@ -56,14 +65,11 @@ func TestHostile(t *testing.T) {
 					break // what follows would stumble over what is left
 				}
 				t.Run(a.Name, func(t *testing.T) {
-					v, moment := patient, waitLimit
+					v := patient
 					if slices.Contains(briefly, a.Name) {
 						v = brief
 					}
-					if a.Name == "departures" || a.Name == "resets" {
-						moment = departed
-					}
-					attack(t, v, a, engine == engineLoop, moment)
+					attack(t, v, a, engine == engineLoop)
 				})
 			}
 		})
@@ -80,20 +86,16 @@ func TestHostileHalfClose(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		attack(t, v, a, false, departed)
+		attack(t, v, a, false)
 	}
 }
 
-// departed bounds the time until an application knows that a client has left:
-// half of the shortest of the timeouts.
-const departed = 5 * time.Second
-
-// attack makes one attack on v, and waits for a moment until nothing is left of
-// it.
-func attack(t *testing.T, v *victimProcess, a hostile.Attack, strict bool, moment time.Duration) {
+// attack makes one attack on v, and waits until nothing is left of it: a client
+// that has gone is noticed as such, since no timeout of a patient victim strikes.
+func attack(t *testing.T, v *victimProcess, a hostile.Attack, strict bool) {
 	defer func(outer testing.TB) { v.t = outer }(v.t)
 	v.t = t
-	target := hostile.Target{Addr: v.addr, Strict: strict, Times: hostileTimes, Conns: connsOf[a.Name]}
+	target := hostile.Target{Addr: v.addr, Strict: strict, Times: hostileTimes, Conns: conns(a.Name)}
 	witnesses := hostile.NewWitnesses(target, 2, paths(victim.Forms)...)
 	before := witnesses.Answers()
 	var all sync.WaitGroup
@@ -111,7 +113,7 @@ func attack(t *testing.T, v *victimProcess, a hostile.Attack, strict bool, momen
 	if err := witnesses.Stop(); err != nil {
 		t.Error(err)
 	}
-	st := v.calm(moment)
+	st := v.calm()
 	t.Logf("%d answers meanwhile; heap %d KiB before, at most %d KiB, %d KiB after", after-before, v.before.Heap>>10, st.Peak>>10, st.Heap>>10)
 	if after == before {
 		t.Error("no honest client had an answer meanwhile")

@@ -7,15 +7,16 @@ import (
 	"strings"
 )
 
-// churnConns is how many connections churn makes, times Target.Times.
-const churnConns = 5000
+// churnEach is how many connections churn makes for each that it has at a time,
+// times Target.Times.
+const churnEach = 500
 
 // churn connects and drops: at once, in a head, before a response, and after a
 // handshake.
 func churn(ctx context.Context, t *Target) error {
 	says := []string{"", "GET /ec", t.request("GET", "/echo", ""), t.handshake()}
 	return each(t, func(int) error {
-		for n := range churnConns * t.Times / t.Conns {
+		for n := range churnEach * t.Times {
 			p, err := t.dial(ctx)
 			if err != nil {
 				return err
