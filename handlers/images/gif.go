@@ -10,7 +10,7 @@ import (
 // them is skipped by the lengths of its parts.
 //
 // https://www.w3.org/Graphics/GIF/spec-gif89a.txt
-func walkGIF(data []byte) (Info, error) {
+func walkGIF(data []byte, left *parts) (Info, error) {
 	const (
 		extension, descriptor, trailer = 0x21, 0x2c, 0x3b
 
@@ -24,10 +24,15 @@ func walkGIF(data []byte) (Info, error) {
 	r := blockReader(data[screenSize:])
 	r.skip(colourTable(data[10]))
 	for len(r) > 0 {
+		if err := left.take(1); err != nil {
+			return Info{}, err
+		}
 		switch kind := r[0]; kind {
 		case extension:
 			r.skip(2) // and its label
-			r.skipBlocks()
+			if _, err := r.skipBlocks(left); err != nil {
+				return Info{}, err
+			}
 		case descriptor:
 			if len(r) < descriptorSize {
 				return gifEnd(info)
@@ -36,7 +41,10 @@ func walkGIF(data []byte) (Info, error) {
 			pixels := int64(size.X) * int64(size.Y)
 			interlaced := r[9]&0x40 != 0
 			r.skip(descriptorSize + colourTable(r[9]) + 1) // and the width of the codes
-			compressed := r.skipBlocks()
+			compressed, err := r.skipBlocks(left)
+			if err != nil {
+				return Info{}, err
+			}
 			if info.Frames++; info.Frames == 1 {
 				info.Cost = gifCost(size, interlaced, info.stored)
 				info.leastSize = pixels / maxLZW
@@ -96,8 +104,11 @@ func (r *blockReader) skip(n int) { *r = (*r)[min(n, len(*r)):] }
 
 // skipBlocks skips parts of up to 255 bytes, each after its length, up to the
 // empty one. It returns the bytes in them.
-func (r *blockReader) skipBlocks() (size int) {
+func (r *blockReader) skipBlocks(left *parts) (size int, err error) {
 	for len(*r) > 0 {
+		if err := left.take(1); err != nil {
+			return 0, err
+		}
 		n := int((*r)[0])
 		r.skip(1 + n)
 		if n == 0 {
@@ -105,5 +116,5 @@ func (r *blockReader) skipBlocks() (size int) {
 		}
 		size += n
 	}
-	return size
+	return size, nil
 }

@@ -50,7 +50,7 @@ func scans(t *testing.T, n int) []byte {
 	return slices.Concat(data[:end], bytes.Repeat(last, n), data[end:])
 }
 
-var none = images.Limits{MaxBytes: -1, MaxPixels: -1, MaxSide: -1, MaxDecodedBytes: -1, MaxScans: -1, MaxFrames: -1, MaxFramePixels: -1, MaxOutputPixels: -1, MaxOutputBytes: -1}
+var none = images.Limits{MaxBytes: -1, MaxPixels: -1, MaxSide: -1, MaxDecodedBytes: -1, MaxScans: -1, MaxFrames: -1, MaxFramePixels: -1, MaxParts: -1, MaxOutputPixels: -1, MaxOutputBytes: -1}
 
 // TestRefused: each hostile file is refused, with the status and a reason that
 // fit, and next to no memory.

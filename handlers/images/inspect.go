@@ -57,10 +57,10 @@ func sniff(data []byte) (Format, bool) {
 }
 
 // Inspect checks a picture against the limits, in the order in which the checks
-// cost: bytes, format, the header's dimensions, the memory that decoding would
-// take, scans and frames. It decodes no pixels: it takes microseconds, some
-// milliseconds for a file of many megabytes, and allocates a few KiB whatever
-// the picture. It may be called on a loop. Data is not retained. The error is an
+// cost: bytes, format, parts, the header's dimensions, the memory that decoding
+// would take, scans and frames. It decodes no pixels: it takes microseconds, some
+// milliseconds for a file of many megabytes or with as many parts as Limits.MaxParts
+// allows, and allocates a few KiB whatever the picture. It may be called on a loop. Data is not retained. The error is an
 // *Error.
 func Inspect(data []byte, limits Limits) (Info, error) {
 	limits = limits.withDefaults()
@@ -77,6 +77,13 @@ func Inspect(data []byte, limits Limits) (Info, error) {
 	if !limits.allows(format) {
 		return Info{}, fail(FormatFault, "pictures in %s are not accepted", format)
 	}
+	// The decoders read any number of parts up to the header, so these are counted
+	// first.
+	left := parts(limits.MaxParts)
+	info, broken := walk(format, data, &left)
+	if left < 0 {
+		return Info{}, fail(PictureFault, "the picture has more than %d parts", limits.MaxParts)
+	}
 	config, err := decodeConfig(format, data)
 	if err != nil {
 		return Info{}, refused(format, err)
@@ -84,9 +91,8 @@ func Inspect(data []byte, limits Limits) (Info, error) {
 	if err := checkSize(config.Width, config.Height, limits); err != nil {
 		return Info{}, err
 	}
-	info, err := walk(format, data)
-	if err != nil {
-		return Info{}, err
+	if broken != nil {
+		return Info{}, broken
 	}
 	if info.stored != (image.Point{config.Width, config.Height}) {
 		return Info{}, fail(PictureFault, "the %s picture contradicts itself on its size", format)
@@ -144,18 +150,32 @@ func decodeConfig(f Format, data []byte) (image.Config, error) {
 	}
 }
 
+// errParts ends a walk: Inspect says why.
+var errParts = errors.New("too many parts")
+
+// parts is how many more parts of a file may be looked at; negative: too many were.
+type parts int
+
+// take counts n of them.
+func (p *parts) take(n int) error {
+	if *p -= parts(n); *p < 0 {
+		return errParts
+	}
+	return nil
+}
+
 // walk reads the structure of a file: its chunks, segments or blocks, never
 // what is compressed in them.
-func walk(f Format, data []byte) (Info, error) {
+func walk(f Format, data []byte, left *parts) (Info, error) {
 	switch f {
 	case JPEG:
-		return walkJPEG(data)
+		return walkJPEG(data, left)
 	case PNG:
-		return walkPNG(data)
+		return walkPNG(data, left)
 	case GIF:
-		return walkGIF(data)
+		return walkGIF(data, left)
 	default:
-		return walkWebP(data)
+		return walkWebP(data, left)
 	}
 }
 

@@ -13,7 +13,7 @@ var errCutShort = errors.New("cut short")
 // acts on has been seen here.
 //
 // https://www.w3.org/Graphics/JPEG/itu-t81.pdf, annex B
-func walkJPEG(data []byte) (Info, error) {
+func walkJPEG(data []byte, left *parts) (Info, error) {
 	const (
 		sof0, sof2 = 0xc0, 0xc2
 		rst0, rst7 = 0xd0, 0xd7
@@ -28,6 +28,13 @@ func walkJPEG(data []byte) (Info, error) {
 		i := bytes.IndexByte(data[at:], 0xff)
 		if i < 0 || at+i+1 >= len(data) {
 			break // no end is no error here: the decoder says what it misses
+		}
+		looked := 1
+		if frame.planes == nil {
+			looked += i // decoders go through what is astray before a header byte by byte
+		}
+		if err := left.take(looked); err != nil {
+			return Info{}, err
 		}
 		at += i + 1
 		marker := data[at]

@@ -83,6 +83,13 @@ type Limits struct {
 	// Default 200 million.
 	MaxFramePixels int64
 
+	// MaxParts bounds the parts that Inspect looks at: segments, chunks and blocks,
+	// and the marks in a JPEG's scans. A file made of the smallest there are would
+	// take as much time as its bytes allow. Default 131,072, some milliseconds: a
+	// JPEG of 20 MiB has some 85,000, for each 256th byte of a scan looks like a
+	// mark.
+	MaxParts int
+
 	// MaxOutputPixels bounds width times height of the result. Default 16
 	// million: more than a 4K display shows, and some seconds of scaling and
 	// encoding.
@@ -102,6 +109,7 @@ func (l Limits) withDefaults() Limits {
 	l.MaxScans = int(limit(int64(l.MaxScans), 100))
 	l.MaxFrames = int(limit(int64(l.MaxFrames), 256))
 	l.MaxFramePixels = limit(l.MaxFramePixels, 200_000_000)
+	l.MaxParts = int(limit(int64(l.MaxParts), 1<<17))
 	l.MaxOutputPixels = limit(l.MaxOutputPixels, 16_000_000)
 	l.MaxOutputBytes = limit(l.MaxOutputBytes, 32<<20)
 	return l

@@ -10,7 +10,7 @@ import (
 // the data, and a checksum of 4.
 //
 // https://www.w3.org/TR/png-3/#5Chunk-layout
-func walkPNG(data []byte) (Info, error) {
+func walkPNG(data []byte, left *parts) (Info, error) {
 	const overhead = 12
 	info := Info{Frames: 1}
 	var header pngHeader
@@ -18,6 +18,9 @@ func walkPNG(data []byte) (Info, error) {
 	frames, transparency, seen := 0, false, false
 	rest := data[len(pngMagic):]
 	for len(rest) >= overhead {
+		if err := left.take(1); err != nil {
+			return Info{}, err
+		}
 		n := binary.BigEndian.Uint32(rest)
 		kind := string(rest[4:8])
 		if uint64(n) > uint64(len(rest)-overhead) {

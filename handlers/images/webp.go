@@ -13,7 +13,7 @@ import (
 // decoder takes memory for all of it before it reads.
 //
 // https://developers.google.com/speed/webp/docs/riff_container
-func walkWebP(data []byte) (Info, error) {
+func walkWebP(data []byte, left *parts) (Info, error) {
 	const (
 		riffHeader, chunkHeader = 12, 8
 
@@ -23,6 +23,9 @@ func walkWebP(data []byte) (Info, error) {
 	var body, alphaBody int64 // bytes of the chunks of pixels and alpha
 	frames := 0
 	for rest := data[riffHeader:]; len(rest) >= chunkHeader; {
+		if err := left.take(1); err != nil {
+			return Info{}, err
+		}
 		n := binary.LittleEndian.Uint32(rest[4:])
 		kind := string(rest[:4])
 		rest = rest[chunkHeader:]
