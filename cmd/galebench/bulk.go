@@ -262,8 +262,17 @@ func (w *bulk) meterTransfers(server, transfers *child, name string, round int) 
 	time.Sleep(w.warmup)
 	var bytes int64
 	var elapsed time.Duration
-	used, err := w.metered(server, fmt.Sprintf("%s-%v-%s", w.name, w.cell, name), round, func() (err error) {
-		bytes, elapsed, err = watchTransfers(transfers, w.duration)
+	var loadUsed cpu
+	used, err := w.metered(server, fmt.Sprintf("%s-%v-%s", w.name, w.cell, name), round, func() error {
+		before, err := transfers.cpu()
+		if err != nil {
+			return err
+		}
+		if bytes, elapsed, err = watchTransfers(transfers, w.duration); err != nil {
+			return err
+		}
+		after, err := transfers.cpu()
+		loadUsed = after.since(before)
 		return err
 	})
 	if err != nil {
@@ -273,6 +282,7 @@ func (w *bulk) meterTransfers(server, transfers *child, name string, round int) 
 		{mibPerCPUSecond, float64(bytes) / (1 << 20) / used.total.Seconds()},
 		{transfersPerCPU, float64(bytes) / float64(w.size) / used.total.Seconds()},
 		{serverCPU, 100 * used.total.Seconds() / elapsed.Seconds()},
+		{loadCPU, 100 * loadUsed.total.Seconds() / elapsed.Seconds()},
 	}, nil
 }
 

@@ -3,25 +3,31 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 )
 
-// The columns of a cell, behind the first metric and its ratio.
-var bulkColumns = []struct {
+type bulkColumn struct {
 	title  string
 	metric metric
-}{
-	{"transfers/CPU-s", transfersPerCPU}, {"CPU %", serverCPU}, {"peak MiB", peakRSS}, {"KiB each", peakPerTransfer},
+}
+
+// The columns of a cell, behind the first metric and its ratio.
+var bulkColumns = []bulkColumn{
+	{"transfers/CPU-s", transfersPerCPU}, {"CPU %", serverCPU}, {"of load", loadCPU}, {"peak MiB", peakRSS}, {"KiB each", peakPerTransfer},
 	{"p99 ms", latency99Before}, {"beside", latency99}, {"x", felt99},
 	{"slice p99 ms", slice99Before}, {"beside", slice99}, {"x", sliceFelt99},
 }
 
 // printBulk writes a cell for people: a line for each contender, with medians, and the
-// spread of what is compared.
+// spread of what is compared. What was not measured has no column.
 func printBulk(w io.Writer, rows []row, skipped []skip) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	columns := slices.DeleteFunc(slices.Clone(bulkColumns), func(c bulkColumn) bool {
+		return !slices.ContainsFunc(rows, func(r row) bool { return r.Metric == c.metric.name })
+	})
 	fmt.Fprint(t, "contender\tMiB/CPU-s\tratio\tmin..max")
-	for _, column := range bulkColumns {
+	for _, column := range columns {
 		fmt.Fprint(t, "\t", column.title)
 	}
 	fmt.Fprintln(t)
@@ -30,7 +36,7 @@ func printBulk(w io.Writer, rows []row, skipped []skip) error {
 			continue
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s..%s", r.Contender, figure(r.Median), figure(*r.Ratio), figure(*r.RatioMin), figure(*r.RatioMax))
-		for _, column := range bulkColumns {
+		for _, column := range columns {
 			fmt.Fprint(t, "\t", medianOf(rows, r.Contender, column.metric))
 		}
 		fmt.Fprintln(t)
@@ -41,12 +47,8 @@ func printBulk(w io.Writer, rows []row, skipped []skip) error {
 	return printSkipped(w, skipped)
 }
 
-// medianOf is a contender's figure; "-" if it has none.
+// medianOf is a contender's figure.
 func medianOf(rows []row, contender string, m metric) string {
-	for _, r := range rows {
-		if r.Contender == contender && r.Metric == m.name {
-			return figure(r.Median)
-		}
-	}
-	return "-"
+	i := slices.IndexFunc(rows, func(r row) bool { return r.Contender == contender && r.Metric == m.name })
+	return figure(rows[i].Median)
 }

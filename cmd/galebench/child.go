@@ -22,7 +22,7 @@ import (
 // Not safe for concurrent use.
 type child struct {
 	cmd     *exec.Cmd
-	pids    []int // the processes that serve: its own, or those it has started; none of a load
+	pids    []int // the processes that serve, or are the load: its own, or those it has started
 	addr    netip.AddrPort
 	stdin   *os.File
 	stdout  *os.File

@@ -58,8 +58,8 @@ func TestWorkloads(t *testing.T) {
 		{"slow --subscribers 20 --interval 2ms " + quick, "none,disconnect,drop-oldest,latest-only", 4 * 6},
 		{"idle --conns 200 --rounds 1", galeForms + ",nbio", 5 * 5},
 		{"stall --conns 10 --interval 5ms " + quick, "idle,busy-cores,plain-goroutines,cpu-class,process-class,overload", 6 * 6},
-		{"bulk --conns 4 --small 5 --interval 5ms --sizes 20000,1MiB --transfers http-down,http-up,ws-echo " + quick, bulks, 6 * 4 * 11},
-		{"bulk --conns 4 --small 0 --sizes 64KiB --transfers ws-up,ws-down " + quick, "gws,gale-event", 2 * 2 * 5},
+		{"bulk --conns 4 --small 5 --interval 5ms --sizes 20000,1MiB --transfers http-down,http-up,ws-echo " + quick, bulks, 6 * 4 * 12},
+		{"bulk --conns 4 --small 0 --sizes 64KiB --transfers ws-up,ws-down " + quick, "gws,gale-event", 2 * 2 * 6},
 	} {
 		t.Run(c.command, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "rows.json")

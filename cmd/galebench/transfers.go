@@ -21,6 +21,9 @@ const transferProcs = 2
 func (w *bulk) startTransfers(server *child) (*child, error) {
 	c, _, err := spawn(w.place.load, transferProcs, "transfers", "--size", strconv.Itoa(w.size), "--conns", strconv.Itoa(w.conns),
 		string(w.transfer), server.addr.String())
+	if err == nil {
+		c.pids = []int{c.cmd.Process.Pid}
+	}
 	return c, err
 }
 

@@ -65,7 +65,7 @@ type Transfers struct {
 	epoll   int // -1 before Run
 	stopped atomic.Bool
 
-	bytes, done atomic.Int64
+	bytes, done atomic.Int64 // an echoed byte is two
 }
 
 type transferConn struct {
@@ -120,8 +120,9 @@ func (t Transfer) path() string {
 	return map[Transfer]string{WebSocketEcho: EchoPath, WebSocketDown: DownPath, WebSocketUp: UpPath}[t]
 }
 
-// down reports whether what the server sends is long, and counts.
-func (t Transfer) down() bool { return t != HTTPUp && t != WebSocketUp }
+// up and down report whether what the client or the server sends is long, and counts.
+func (t Transfer) up() bool   { return t == HTTPUp || t == WebSocketUp || t == WebSocketEcho }
+func (t Transfer) down() bool { return t == HTTPDown || t == WebSocketDown || t == WebSocketEcho }
 
 func (t *Transfers) open() error {
 	raw, err := dial(t.cfg.Server, 0)
@@ -165,8 +166,15 @@ func (t *Transfers) Close() {
 }
 
 // Count is what was transferred so far: bytes of payload, also of transfers that are
-// under way, and whole transfers.
-func (t *Transfers) Count() (bytes, transfers int64) { return t.bytes.Load(), t.done.Load() }
+// under way, and whole transfers. A byte that is sent and echoed counts once, half of
+// it each way: a server may take all of a message before it echoes any.
+func (t *Transfers) Count() (bytes, transfers int64) {
+	bytes = t.bytes.Load()
+	if t.cfg.Transfer == WebSocketEcho {
+		bytes /= 2
+	}
+	return bytes, t.done.Load()
+}
 
 // Stop ends Run, within a moment.
 func (t *Transfers) Stop() { t.stopped.Store(true) }
@@ -216,11 +224,11 @@ func (t *Transfers) start() (err error) {
 	return nil
 }
 
-// flush writes what the kernel takes. Of an upload, that is what counts.
+// flush writes what the kernel takes.
 func (t *Transfers) flush(c *transferConn) error {
 	before := min(len(c.unsent), t.cfg.Size)
 	err := c.conn.flush()
-	if !t.cfg.Transfer.down() {
+	if t.cfg.Transfer.up() {
 		t.bytes.Add(int64(before - min(len(c.unsent), t.cfg.Size)))
 	}
 	return err
