@@ -284,4 +284,40 @@ var responseCases = []testCase{
 			s.dial().get("/").is(200, "ok")
 		},
 	},
+	{
+		name:   "http/71 HEAD of every kind of body",
+		clause: "HEAD: no Content-Length but that of a GET; a body that is empty or a stream says nothing of it (RFC 9110 section 8.6)",
+		link:   "https://www.rfc-editor.org/rfc/rfc9110#section-8.6",
+		run: func(s *session) {
+			length := map[string][]string{"/sized": {"5"}, "/zero": {"0"}, "/one": {"5"}}
+			scripts := []script{
+				respond("/none", ""),
+				on("/sized", send(start(200, "content-length: 5")), send(last(""))),
+				on("/zero", send(start(200, "content-length: 0")), send(last(""))),
+				respond("/one", "hello"),
+				on("/stream", send(start(200)), send(more("he")), send(more("")), send(last("llo"))),
+				on("/emptystream", send(start(200)), send(more("")), send(last(""))),
+			}
+			s.serve(append(scripts, respond("/next", "next"))...)
+			w := s.dial()
+			for _, sc := range scripts {
+				w.request("HEAD " + sc.on)
+				w.response("HEAD").is(200, "").has("content-length", length[sc.on]...).has("transfer-encoding")
+			}
+			w.get("/next").is(200, "next")
+		},
+	},
+	{
+		name:   "http/72 205 has no content",
+		clause: "205: a body of zero length, whatever the application sends is an error (RFC 9110 section 15.3.6)",
+		link:   "https://www.rfc-editor.org/rfc/rfc9110#section-15.3.6",
+		run: func(s *session) {
+			s.serve(on("/", send(start(205)), send(last(""))), on("/pieces", send(start(205)), send(more("")), send(last(""))),
+				on("/body", send(start(205)), sendMalformed(last("x")), raise()))
+			w := s.dial()
+			w.get("/").is(205, "").has("content-length", "0")
+			w.get("/pieces").is(205, "").has("content-length", "0")
+			w.get("/body").hasStatus(500)
+		},
+	},
 }

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/gale-server/gale/asgi"
@@ -42,6 +43,35 @@ func TestHeadTarget(t *testing.T) {
 		}
 		if string(h.RawPath()) != tt.path || string(h.Query()) != tt.query || string(h.Host()) != tt.host {
 			t.Errorf("%q: head has %q %q %q", tt.raw, h.RawPath(), h.Query(), h.Host())
+		}
+		if got, err := CheckTarget(method, string(h.Target()), nil); err != nil || got != tt.path {
+			t.Errorf("%q: CheckTarget says %q, %v", tt.raw, got, err)
+		}
+	}
+}
+
+// A server that has the request line from elsewhere hears of the same faults.
+func TestCheckTarget(t *testing.T) {
+	for _, tt := range []struct {
+		method, target string
+		want           *Error
+	}{
+		{strings.Repeat("M", maxMethodBytes+1), "/", errMethodLimit},
+		{"GET", "", errRequestLine},
+		{"GET", "/" + strings.Repeat("x", 16), errTargetLimit},
+		{"GET", "/a#b", errTarget},
+		{"GET", "*", errTargetForm},
+		{"GET", "/%zz", errEscape},
+		{"GET", "http://u@h/", errAuthority},
+		{"CONNECT", "h", errAuthority},
+	} {
+		if _, err := CheckTarget(tt.method, tt.target, &Config{MaxTargetBytes: 16}); err != tt.want {
+			t.Errorf("%s %s: %v, want %v", tt.method, tt.target, err, tt.want)
+		}
+	}
+	for host, want := range map[string]error{"": nil, "h:80": nil, "u@h": errHost, "h,h": errHost} {
+		if err := CheckHost(host); err != want {
+			t.Errorf("host %q: %v", host, err)
 		}
 	}
 }

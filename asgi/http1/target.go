@@ -12,6 +12,38 @@ const (
 	formAsterisk                    // *, for OPTIONS
 )
 
+// CheckTarget judges the method and the target of a request as Next does, for who
+// has read the request line by other means, and returns what Head.RawPath would.
+// A nil cfg has the defaults. The error is an *Error.
+func CheckTarget(method, target string, cfg *Config) (rawPath string, err error) {
+	if cfg == nil {
+		cfg = &defaults
+	}
+	switch {
+	case len(method) > maxMethodBytes:
+		return "", errMethodLimit
+	case target == "":
+		return "", errRequestLine
+	case len(target) > cfg.maxTarget():
+		return "", errTargetLimit
+	}
+	at := uint32(len(method))
+	h := Head{data: []byte(method + target), method: span{0, at}}
+	if err := h.parseTarget(h.data[at:], at); err != nil {
+		return "", err
+	}
+	return string(h.RawPath()), nil
+}
+
+// CheckHost judges the value of a Host field as Next does: it may be empty. The
+// error is an *Error.
+func CheckHost(value string) error {
+	if value != "" && !validAuthority([]byte(value)) {
+		return errHost
+	}
+	return nil
+}
+
 // parseTarget reads the target t, which is not empty and begins at offset at of
 // the head, and sets the form and the spans of path, query and authority.
 func (h *Head) parseTarget(t []byte, at uint32) *Error {

@@ -10,12 +10,14 @@ import (
 
 // What the application can do wrong beyond the order of its events.
 var (
+	errTunnel     = errors.New("nethttp: a 2xx to CONNECT would open a tunnel (RFC 9110 §9.3.6)")
 	errStatus     = errors.New("nethttp: status is not final (RFC 9110 §15)")
 	errFieldName  = errors.New("nethttp: header name is not a token (RFC 9110 §5.1)")
 	errFieldValue = errors.New("nethttp: control character in a header value (RFC 9110 §5.5)")
 	errLength     = errors.New("nethttp: invalid or repeated Content-Length (RFC 9110 §8.6)")
 	errTooLong    = errors.New("nethttp: more body than Content-Length (RFC 9110 §8.6)")
 	errTooShort   = errors.New("nethttp: less body than Content-Length (RFC 9110 §8.6)")
+	errNoContent  = errors.New("nethttp: 205 has no content (RFC 9110 §15.3.6)")
 	errFlood      = errors.New("nethttp: the application sends on while congested")
 )
 

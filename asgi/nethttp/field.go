@@ -113,6 +113,9 @@ func (s *response) makeHeader(bodyBytes int64, persist bool) http.Header {
 	switch {
 	case s.status == http.StatusNoContent:
 		header.Del("Content-Length") // RFC 9110 section 8.6
+	case s.status == http.StatusResetContent:
+		header.Set("Content-Length", "0") // RFC 9110 section 15.3.6
+	case s.head && bodyBytes == 0: // it says nothing about the body that a GET would have
 	case s.length < 0 && bodyBytes >= 0 && s.status != http.StatusNotModified:
 		header.Set("Content-Length", strconv.FormatInt(bodyBytes, 10))
 	}

@@ -60,19 +60,17 @@ func NewHandler(cfg Config) (*Handler, error) {
 // ServeHTTP opens an exchange for the request, and returns when its response is
 // complete or its WebSocket closed. The application may go on after that.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	scope := h.makeScope(r)
-	switch {
-	case r.Method == http.MethodConnect: // a tunnel has no path (RFC 9110 section 9.3.6)
-		h.refuse(w, r, scope, http.StatusMethodNotAllowed, nil)
-	case len(r.RequestURI) > h.cfg.MaxTargetBytes:
-		h.refuse(w, r, scope, http.StatusRequestURITooLong, nil)
-	case len(scope.Headers) > h.cfg.MaxFields:
-		h.refuse(w, r, scope, http.StatusRequestHeaderFieldsTooLarge, nil)
-	case isUpgrade(r, scope):
+	path, err := h.judge(r)
+	if err != nil {
+		h.cfg.Logger.Debug("bad request", "client", r.RemoteAddr, "error", err)
+		log := h.unknownRecord(r)
+		h.refuse(w, r, &log, engine.StatusOf(err), nil)
+		return
+	}
+	scope := h.makeScope(r, path)
+	if isUpgrade(r, scope) {
 		h.serveWebSocket(w, r, scope)
-	case r.ContentLength > h.cfg.MaxBodyBytes:
-		h.refuse(w, r, scope, http.StatusRequestEntityTooLarge, nil)
-	default:
+	} else {
 		h.serveHTTP(w, r, scope)
 	}
 }
@@ -85,13 +83,12 @@ func isUpgrade(r *http.Request, scope *asgi.Scope) bool {
 }
 
 // refuse answers in place of the application, which never hears of the request.
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, scope *asgi.Scope, status int, headers []asgi.Header) {
-	log := h.newRecord(scope)
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, log *record, status int, headers []asgi.Header) {
 	s := response{h: h, r: r, head: r.Method == http.MethodHead}
 	s.answer(status, headers)
 	s.write(w, func() {}, func(error) {})
 	h.writer(w, r).restore()
-	h.access(&log, status, s.bytes)
+	h.access(log, status, s.bytes)
 }
 
 // enroll notes an open exchange, and returns the drain that is under way.

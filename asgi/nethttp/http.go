@@ -231,8 +231,11 @@ func (x *httpExchange) apply(ev asgi.SendEvent) error {
 
 // persists reports whether the connection may serve another request. A body
 // that is still to come may be given up in the middle, and net/http then does
-// not know where the next request begins.
-func (x *httpExchange) persists() bool { return x.body.complete() && x.h.draining() == nil }
+// not know where the next request begins. What follows a CONNECT may be meant for
+// a tunnel that will not exist.
+func (x *httpExchange) persists() bool {
+	return x.body.complete() && x.h.draining() == nil && x.res.r.Method != http.MethodConnect
+}
 
 // End implements the life-cycle of an application that ends: too early is 500
 // before the response is on the wire, and a visible truncation after.

@@ -386,3 +386,36 @@ func TestFieldsCount(t *testing.T) {
 		t.Errorf("%d bytes wait, want those of all fields", n)
 	}
 }
+
+// What middleware has taken off or rewritten is off the path as it was sent, too.
+func TestPathBehindMiddleware(t *testing.T) {
+	scopes := make(chan *asgi.Scope, 1)
+	h, err := nethttp.NewHandler(nethttp.Config{RootPath: "/mount", Handler: asgi.HandlerFunc(func(s *asgi.Scope, x asgi.Exchange) asgi.Receiver {
+		scopes <- s
+		send(t, x, whole("ok")...)
+		return nil
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/mount/", http.StripPrefix("/mount", h))
+	mux.HandleFunc("/old/", func(w http.ResponseWriter, r *http.Request) {
+		r.URL.Path, r.URL.RawPath = "/new path", ""
+		h.ServeHTTP(w, r)
+	})
+	srv := httptest.NewServer(mux)
+	defer srv.Close()
+	for target, want := range map[string]string{
+		"/mount/a|b%2Fc%7C?x|y": "/a|b%2Fc%7C /mount/a|b/c| x|y",
+		"/mount/":               "/ /mount/ ",
+		"/old/x":                "/new%20path /mount/new path ",
+	} {
+		_, r := dial(t, srv.Listener.Addr().String(), "GET "+target+" HTTP/1.1\r\nHost: h\r\n\r\n")
+		response(t, r, "GET")
+		s := <-scopes
+		if got := s.RawPath + " " + s.Path + " " + s.QueryString; got != want {
+			t.Errorf("%s is seen as %q, want %q", target, got, want)
+		}
+	}
+}

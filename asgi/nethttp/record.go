@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/gale-server/gale/asgi"
@@ -28,6 +29,15 @@ func (h *Handler) newRecord(s *asgi.Scope) record {
 	}
 	return r
 }
+
+// unknownRecord is that of a request that was refused before it had a scope.
+// Nothing that the peer sent is in it.
+func (h *Handler) unknownRecord(r *http.Request) record {
+	return h.newRecord(&asgi.Scope{Type: asgi.ScopeHTTP, Method: unknown, RawPath: unknown, Client: parseAddress(r.RemoteAddr)})
+}
+
+// unknown stands for what a request did not come to say.
+const unknown = "-"
 
 // access logs the record, once. status is that of the response, or the close
 // code of a WebSocket; 0 means that there was none.

@@ -85,6 +85,12 @@ func (s *response) hold(status int, headers []asgi.Header, trailers bool) error 
 	if err != nil {
 		return err
 	}
+	switch {
+	case s.r.Method == http.MethodConnect && status < 300:
+		return errTunnel
+	case status == http.StatusResetContent && length > 0 && !s.head:
+		return errNoContent
+	}
 	s.status, s.length, s.trailers = status, length, trailers
 	s.headers = append([]asgi.Header(nil), headers...)
 	return nil
@@ -100,6 +106,8 @@ func (s *response) bodiless() bool {
 // if that is still due, and returns the piece that carries them.
 func (s *response) account(n int64, more, persist bool) (p piece, err error) {
 	switch total := s.bytes + n; {
+	case s.status == http.StatusResetContent && n > 0 && !s.head:
+		return p, errNoContent
 	case s.length >= 0 && total > s.length && !s.bodiless():
 		return p, errTooLong
 	case s.length >= 0 && total < s.length && !more && !s.bodiless():

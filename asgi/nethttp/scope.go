@@ -16,12 +16,8 @@ import (
 	"github.com/gale-server/gale/asgi/internal/engine"
 )
 
-// makeScope makes an http scope of a request.
-func (h *Handler) makeScope(r *http.Request) *asgi.Scope {
-	raw := r.URL.EscapedPath()
-	if raw == "" && r.Method == http.MethodOptions {
-		raw = r.RequestURI // "*"
-	}
+// makeScope makes an http scope of a request; raw is its path.
+func (h *Handler) makeScope(r *http.Request, raw string) *asgi.Scope {
 	s := &asgi.Scope{
 		Type:        asgi.ScopeHTTP,
 		SpecVersion: asgi.SpecVersion,
@@ -91,7 +87,7 @@ var webSocketExtensions = map[string]any{
 // decodePath decodes a raw path once; bytes that are not UTF-8 become U+FFFD.
 func decodePath(root, raw string) string {
 	path, err := url.PathUnescape(raw)
-	if err != nil { // net/http has refused such a request
+	if err != nil { // such a request was refused
 		path = raw
 	}
 	if !utf8.ValidString(path) {
@@ -104,7 +100,7 @@ func decodePath(root, raw string) string {
 // order of names, so they are sorted, behind the host.
 func scopeHeaders(r *http.Request) []asgi.Header {
 	headers := make([]asgi.Header, 0, len(r.Header)+4)
-	if r.Host != "" {
+	if r.Host != "" || r.ProtoMajor == 1 && r.ProtoMinor == 1 { // which must have the field; it may be empty
 		headers = append(headers, asgi.Header{Name: "host", Value: r.Host})
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.Header)) {

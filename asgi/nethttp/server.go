@@ -50,7 +50,9 @@ func NewServer(cfg Config) (*Server, error) {
 		ReadHeaderTimeout: cfg.HeadTimeout,
 		IdleTimeout:       cfg.KeepAliveTimeout,
 		MaxHeaderBytes:    cfg.MaxHeadBytes,
-		ErrorLog:          log.New(debugLog{cfg.Logger}, "", 0),
+		// "OPTIONS *" is the application's to answer.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     log.New(debugLog{cfg.Logger}, "", 0),
 	}
 	s.http.ConnState = s.idle.note
 	h.owner = s.http

@@ -53,7 +53,8 @@ func (h *Handler) serveWebSocket(w http.ResponseWriter, r *http.Request, scope *
 	if err != nil {
 		h.cfg.Logger.Debug("websocket refused", "client", scope.Client.Host, "error", err)
 		refusal := err.(*websocket.HandshakeError)
-		h.refuse(w, r, scope, refusal.Status, refusal.Headers)
+		log := h.newRecord(scope)
+		h.refuse(w, r, &log, refusal.Status, refusal.Headers)
 		return
 	}
 	webSocketScope(scope, up.Subprotocols)
