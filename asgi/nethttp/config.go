@@ -43,7 +43,8 @@ type Config struct {
 	RootPath string
 
 	// AllowedOrigins are the foreign origins whose pages may open a WebSocket,
-	// each "scheme://host[:port]"; "*" is any. Default: none, only the server's
+	// each "scheme://host[:port]", in which "*." before a host stands for all names
+	// below it; "*" is any. Default: none, only the server's
 	// own origin and clients that send no Origin, so that no other site can
 	// speak with a visitor's cookies (RFC 6455 §10.2).
 	AllowedOrigins []string

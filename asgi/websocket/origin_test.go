@@ -52,9 +52,30 @@ func TestCheckOrigin(t *testing.T) {
 		{"http://app.example.com", "api.example.com", []string{"https://app.example.com"}, false},
 		{"https://app.example.com:8443", "api.example.com", []string{"https://app.example.com"}, false},
 		{"https://app.example.com", "api.example.com", []string{"app.example.com", "*.example.com", "https://*"}, false},
+		{"http://[0:0::1]:8080", "[::1]:8080", nil, true},
+		{"http://example.com.", "example.com", nil, true},
+		{"http://example.com", "example.com.:80", nil, true},
+		{"http://example.com:080", "example.com", nil, false},
+		{"http://example.com:99999", "example.com:99999", nil, false},
+		{"http://[::1", "[::1", nil, false},
+		{"http://[fe80::1%25eth0]", "[fe80::1%25eth0]", nil, false},
+		{"http://[1.2.3.4]", "[1.2.3.4]", nil, false},
+		{"https://[2001:DB8::1]", "a", []string{"https://[2001:db8:0:0::1]:443"}, true},
+		{"https://a.example.com", "b", []string{"https://*.example.com"}, true},
+		{"https://A.b.Example.com:443", "b", []string{"https://*.EXAMPLE.com."}, true},
+		{"https://a.example.com:8443", "b", []string{"https://*.example.com:8443"}, true},
+		{"https://example.com", "b", []string{"https://*.example.com"}, false},
+		{"https://a.example.com", "b", []string{"http://*.example.com"}, false},
+		{"https://a.example.com:8443", "b", []string{"https://*.example.com"}, false},
+		{"https://aexample.com", "b", []string{"https://*.example.com"}, false},
+		{"https://a.example.com.evil.com", "b", []string{"https://*.example.com"}, false},
+		{"https://*.example.com", "b", []string{"https://*.example.com"}, false},
+		{"https://.example.com", "b", []string{"https://*.example.com"}, false},
+		{"https://a.example.com/", "b", []string{"https://*.example.com"}, false},
+		{"https://u@a.example.com", "b", []string{"https://*.example.com"}, false},
 		{"https://evil.com", "api.example.com", []string{"*"}, true},
 		{"null", "api.example.com", []string{"*"}, true},
-		{"null", "api.example.com", []string{"null"}, true},
+		{"null", "api.example.com", []string{"null"}, false}, // which is no entry
 		{"app://desktop", "api.example.com", []string{"app://desktop"}, true},
 		{"app://other", "api.example.com", []string{"app://desktop"}, false},
 		{"", "api.example.com", []string{"https://app.example.com"}, true},
@@ -62,6 +83,26 @@ func TestCheckOrigin(t *testing.T) {
 		err := CheckOrigin(c.origin, c.host, c.allowed)
 		if (err == nil) != c.accepted || err != nil && err != error(errForeignOrigin) {
 			t.Errorf("%q at %q, allowed %q: %v", c.origin, c.host, c.allowed, err)
+		}
+	}
+}
+
+// What would let nobody in is refused.
+func TestNewOrigins(t *testing.T) {
+	for _, entry := range []string{
+		"", "null", "example.com", "*.example.com", "//example.com", "https://", "https://*", "https://*.", "https://*..com", "https://a.*", "https://a*.com", "https://*a.com",
+		"https://*.*.com", "*://example.com", "https://example.com/", "https://example.com/a", "https://example.com?", "https://u@example.com", "https://example.com:0",
+		"https://example.com:65536", "https://example.com:x", "https://m\u00fcller.example", "https://a b", " https://example.com", "https://[::1", "https://::1",
+		"https://[fe80::1%eth0]", "https://*.[::1]", "app://*.desktop", "https:///a", "https://.example.com", "ht tp://a", "1a://b",
+	} {
+		if _, err := NewOrigins([]string{"https://good.example", entry}); err == nil {
+			t.Errorf("%q is taken for an origin", entry)
+		}
+	}
+	for _, entry := range []string{"*", "https://example.com", "HTTP://Example.com:8080", "https://*.example.com", "https://*.a.example.com:8443", "https://[::1]:8443", "http://10.0.0.1", "app://desktop",
+		"https://xn--mller-kva.example", "https://a_b.example.", "chrome-extension://abcdef"} {
+		if _, err := NewOrigins([]string{entry}); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -312,10 +312,18 @@ func TestServeOrigins(t *testing.T) {
 	for _, engine := range []string{engineLoop, engineNetHTTP} {
 		t.Run(engine, func(t *testing.T) {
 			p := serve(t, "serve", "--addr", "127.0.0.1:0", "--engine", engine, "--anonymous", "all",
-				"--allowed-origins", "https://friend.example, https://other.example:8443")
+				"--allowed-origins", "https://friend.example:443, https://other.example:8443, https://*.friends.example")
 			for origin, allowed := range map[string]bool{
 				"https://friend.example": true, "https://other.example:8443": true, "https://other.example": false,
+				"https://FRIEND.example:443": true, "https://a.b.friends.example": true, "https://friends.example": false,
+				"http://a.friends.example": false, "https://a.friends.example.evil.example": false, "null": false,
 			} {
+				for path, method := range map[string]string{"/hub/sse?ch=a": "GET", "/hub/poll?ch=a&wait=0": "GET", "/hub/publish": "POST"} {
+					preflight(t, p.url+path, origin, method, allowed)
+					if method == "GET" {
+						readable(t, p.url+path, origin, allowed)
+					}
+				}
 				conn, r, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(p.url, "http")+"/hub/ws", http.Header{"Origin": {origin}})
 				if err == nil {
 					conn.Close()
@@ -340,6 +348,49 @@ func TestServeOrigins(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// preflight asks whether a page may send a request.
+func preflight(t *testing.T, url, origin, method string, allowed bool) {
+	t.Helper()
+	q, err := http.NewRequest("OPTIONS", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Header.Set("Origin", origin)
+	q.Header.Set("Access-Control-Request-Method", method)
+	client := newClient(t)
+	defer client.CloseIdleConnections()
+	r, err := client.Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	const fields = "authorization, cache-control, content-type, if-none-match, last-event-id, prefer"
+	if (r.StatusCode == 204) != allowed || (r.Header.Get("Access-Control-Allow-Origin") == origin) != allowed ||
+		allowed && (r.Header.Get("Access-Control-Allow-Headers") != fields || r.Header.Get("Access-Control-Allow-Methods") != method) {
+		t.Errorf("preflight of %s from %s: %s %v", url, origin, r.Status, r.Header)
+	}
+}
+
+// readable looks whether a page may read an answer.
+func readable(t *testing.T, url, origin string, allowed bool) {
+	t.Helper()
+	q, err := http.NewRequest("GET", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Header.Set("Origin", origin)
+	client := newClient(t)
+	defer client.CloseIdleConnections()
+	r, err := client.Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	if (r.Header.Get("Access-Control-Allow-Origin") == origin) != allowed {
+		t.Errorf("%s from %s: %s %v", url, origin, r.Status, r.Header)
 	}
 }
 
@@ -430,6 +481,7 @@ func TestServeSettings(t *testing.T) {
 		{text: "mount = \"/\"\n" + anyone, says: `gale.toml:1: mount: "/" is no path`},
 		{text: "metrics = \"maybe\"\n" + anyone, says: `gale.toml:1: metrics: "maybe" is none of on, off`},
 		{text: "drain-timeout = \"soon\"\n" + anyone, says: `gale.toml:1: drain-timeout: "soon" is no time`},
+		{text: "allowed-origins = [\"https://a.*\"]\n" + anyone, says: `gale.toml:1: allowed-origins: cors: the origin "https://a.*" is not`},
 		{text: "allowed-origins = [\"example.org\"]\n" + anyone, says: `gale.toml:1: allowed-origins: cors: the origin "example.org" is not`},
 		{text: anyone + "[api]\nkeys = [\"short\"]", says: `gale.toml:4: api.keys: a key has at least 16`},
 		{text: anyone, env: "GALE_API_KEYS=short", says: `GALE_API_KEYS: a key has at least 16`},

@@ -11,8 +11,7 @@ package cors
 
 import (
 	"fmt"
-	"net/url"
-	"slices"
+	"strings"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/asgi/websocket"
@@ -22,33 +21,34 @@ import (
 //
 // Safe for concurrent use: immutable.
 type Origins struct {
-	allowed []string
+	allowed *websocket.Origins
+	some    bool // the list is not empty
 }
 
-// New returns the origins of a list, each "scheme://host[:port]"; "*" is any. An
-// empty list allows none but the server's own. It fails when an entry is neither.
+// New returns the origins of a list, each "scheme://host[:port]", in which the host may
+// begin with "*." for all names below it, or "*", which is any: see
+// [websocket.NewOrigins]. An empty list allows none but the server's own. It fails when
+// an entry would let nobody in.
 func New(allowed []string) (*Origins, error) {
-	for _, origin := range allowed {
-		u, err := url.Parse(origin)
-		if origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {
-			return nil, fmt.Errorf("cors: the origin %q is not scheme://host[:port]", origin)
-		}
+	origins, err := websocket.NewOrigins(allowed)
+	if err != nil {
+		return nil, fmt.Errorf("cors: %w", err)
 	}
-	return &Origins{allowed: slices.Clone(allowed)}, nil
+	return &Origins{allowed: origins, some: len(allowed) > 0}, nil
 }
 
 var (
 	vary        = asgi.Header{Name: "vary", Value: "origin"}
 	anyOrigin   = asgi.Header{Name: "access-control-allow-origin", Value: "*"}
 	credentials = asgi.Header{Name: "access-control-allow-credentials", Value: "true"}
-	exposed     = asgi.Header{Name: "access-control-expose-headers", Value: "retry-after, etag"}
+	exposed     = asgi.Header{Name: "access-control-expose-headers", Value: "etag, preference-applied, retry-after"}
 )
 
 // Check reports whether a request is of no page, of a page of the server's own
 // origin, or of an allowed one. headers are for its answer, also if that is an
 // error. Pages of origins that are named, and not only fit "*", may send cookies.
 func (o *Origins) Check(scope *asgi.Scope) (headers []asgi.Header, ok bool) {
-	if len(o.allowed) > 0 {
+	if o.some {
 		headers = append(headers, vary)
 	}
 	origin, foreign := scope.Header("origin")
@@ -56,14 +56,13 @@ func (o *Origins) Check(scope *asgi.Scope) (headers []asgi.Header, ok bool) {
 		return headers, true
 	}
 	host, _ := scope.Header("host")
-	if websocket.CheckOrigin(origin, host, nil) == nil {
-		return headers, true
-	}
-	named := slices.DeleteFunc(slices.Clone(o.allowed), func(s string) bool { return s == "*" })
 	switch {
-	case websocket.CheckOrigin(origin, host, named) == nil:
+	case origin == "" || websocket.SameOrigin(origin, host):
+		return headers, true
+	case o.allowed.Names(origin):
+		origin = strings.Clone(origin) // of a request, that is not to be kept as long as a stream
 		return append(headers, asgi.Header{Name: "access-control-allow-origin", Value: origin}, credentials, exposed), true
-	case slices.Contains(o.allowed, "*"):
+	case o.allowed.Any():
 		return append(headers, anyOrigin, exposed), true
 	}
 	return headers, false
@@ -71,8 +70,8 @@ func (o *Origins) Check(scope *asgi.Scope) (headers []asgi.Header, ok bool) {
 
 // Preflight answers the question of a browser whether it may send a request, with
 // what methods are allowed ("GET, POST"), and reports whether it was one. Other
-// requests it leaves alone. The fields that may be sent are Authorization,
-// Content-Type, Last-Event-ID, If-None-Match and Prefer.
+// requests it leaves alone. The fields that may be sent are the same everywhere:
+// Authorization, Cache-Control, Content-Type, If-None-Match, Last-Event-ID and Prefer.
 func (o *Origins) Preflight(scope *asgi.Scope, x asgi.Exchange, methods string) bool {
 	if scope.Method != "OPTIONS" {
 		return false
@@ -83,7 +82,7 @@ func (o *Origins) Preflight(scope *asgi.Scope, x asgi.Exchange, methods string) 
 	headers, ok := o.Check(scope)
 	start := &asgi.HTTPResponseStart{Status: 204, Headers: append(headers,
 		asgi.Header{Name: "access-control-allow-methods", Value: methods},
-		asgi.Header{Name: "access-control-allow-headers", Value: "authorization, content-type, last-event-id, if-none-match, prefer"},
+		asgi.Header{Name: "access-control-allow-headers", Value: "authorization, cache-control, content-type, if-none-match, last-event-id, prefer"},
 		asgi.Header{Name: "access-control-max-age", Value: "600"})}
 	if !ok {
 		start = &asgi.HTTPResponseStart{Status: 403, Headers: headers}

@@ -80,7 +80,7 @@ func (p *poll) answer(why reason) {
 	if p.preferred {
 		headers = append(headers, asgi.Header{Name: "preference-applied", Value: "wait=" + strconv.FormatInt(int64(p.wait/time.Second), 10)})
 	}
-	headers = p.h.cors(headers, p.origin)
+	headers = append(headers, p.more...)
 	if p.strict && len(gaps) > 0 {
 		stats.gone.Add(1)
 		body := refusal{Code: gone, Text: "messages are lost", RetryMS: p.retry.Milliseconds(), Gaps: gaps, Cursor: token}

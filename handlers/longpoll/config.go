@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/url"
 	"time"
 
 	"github.com/gale-server/gale/handlers/hub"
@@ -34,8 +33,9 @@ type Config struct {
 	// somebody who was locked out must not exceed.
 	ProofAge time.Duration
 
-	// AllowedOrigins are the foreign origins whose pages may read answers, each
-	// "scheme://host[:port]"; "*" is any, and then without cookies. Default: none.
+	// AllowedOrigins are the foreign origins whose pages may read answers, as of
+	// [cors.New]: each "scheme://host[:port]", in which the host may begin with "*.", or
+	// "*" for any, and then without cookies. Default: none.
 	AllowedOrigins []string
 
 	// Wait is how long a poll waits that does not say. Default 25 s: below the
@@ -86,11 +86,6 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if math.IsNaN(c.PollRate) || math.IsInf(c.PollRate, 0) {
 		return c, errors.New("longpoll: Config.PollRate is no number")
-	}
-	for _, origin := range c.AllowedOrigins {
-		if u, err := url.Parse(origin); origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin) {
-			return c, fmt.Errorf("longpoll: Config.AllowedOrigins: %q is not scheme://host[:port]", origin)
-		}
 	}
 	if c.Cursors == nil {
 		secret := make([]byte, 32)

@@ -3,13 +3,14 @@ package longpoll
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
-	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/handlers"
+	"github.com/gale-server/gale/handlers/cors"
 	"github.com/gale-server/gale/handlers/hub"
 	"github.com/gale-server/gale/handlers/hub/cursor"
 )
@@ -19,6 +20,7 @@ import (
 // Safe for concurrent use.
 type Handler struct {
 	config   Config
+	origins  *cors.Origins
 	now      func() time.Time
 	most     int // channels of a poll
 	sessions sessions
@@ -35,11 +37,16 @@ func New(config Config) (*Handler, error) {
 		return nil, err
 	}
 	settings := c.Hub.Config()
+	origins, err := cors.New(c.AllowedOrigins)
+	if err != nil {
+		return nil, fmt.Errorf("longpoll: Config.AllowedOrigins: %w", err)
+	}
 	return &Handler{
-		config: c,
-		now:    settings.Now,
-		most:   settings.MaxSubscriptions,
-		pace:   newPace(c.PollRate, c.PollBurst, settings.MaxRates),
+		config:  c,
+		origins: origins,
+		now:     settings.Now,
+		most:    settings.MaxSubscriptions,
+		pace:    newPace(c.PollRate, c.PollBurst, settings.MaxRates),
 	}, nil
 }
 
@@ -49,15 +56,20 @@ func (h *Handler) Open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 		x.End(asgi.ErrUnsupportedScope)
 		return nil
 	}
+	if h.origins.Preflight(scope, x, http.MethodGet) {
+		return nil
+	}
+	// A browser keeps the answer from pages whose origin is not allowed.
+	more, _ := h.origins.Check(scope)
 	switch scope.Method {
 	case http.MethodGet, http.MethodHead:
-		return h.open(scope, x)
+		return h.open(scope, x, more)
 	case http.MethodOptions:
-		_ = handlers.Respond(x, http.StatusNoContent, nil, h.preflight(scope)...)
+		_ = handlers.Respond(x, http.StatusNoContent, nil, append(more, asgi.Header{Name: "allow", Value: allowed}, noStore)...)
 	default:
 		body := refusal{Code: hub.BadRequest, Text: "a poll is asked for with GET"}
-		headers := h.cors([]asgi.Header{{Name: "allow", Value: allowed}, jsonType, noStore}, h.origin(scope))
-		_ = handlers.Respond(x, http.StatusMethodNotAllowed, encode(&body), headers...)
+		more = append(more, asgi.Header{Name: "allow", Value: allowed}, jsonType, noStore)
+		_ = handlers.Respond(x, http.StatusMethodNotAllowed, encode(&body), more...)
 	}
 	return nil
 }
@@ -65,8 +77,8 @@ func (h *Handler) Open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 const allowed = "GET, HEAD, OPTIONS"
 
 // open begins a poll.
-func (h *Handler) open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
-	p := &poll{h: h, x: x, began: h.now().UnixNano(), origin: h.origin(scope)}
+func (h *Handler) open(scope *asgi.Scope, x asgi.Exchange, more []asgi.Header) asgi.Receiver {
+	p := &poll{h: h, x: x, began: h.now().UnixNano(), more: more}
 	r, err := h.parse(scope)
 	if err != nil {
 		p.fail(err)
@@ -152,54 +164,6 @@ func codeOf(err error) hub.ErrorCode {
 	return ""
 }
 
-// origin returns the foreign origin of the page that asks, if it may read the
-// answer: "" for none, "*" if it may without cookies.
-func (h *Handler) origin(scope *asgi.Scope) string {
-	origin, ok := scope.Header("origin")
-	i := slices.Index(h.config.AllowedOrigins, origin)
-	switch {
-	case !ok:
-		return ""
-	case i >= 0:
-		return h.config.AllowedOrigins[i] // not a part of the request
-	case slices.Contains(h.config.AllowedOrigins, "*"):
-		return "*"
-	}
-	return ""
-}
-
-// cors appends the fields that let a page of another origin read the answer
-// (https://fetch.spec.whatwg.org/#http-cors-protocol).
-func (h *Handler) cors(headers []asgi.Header, origin string) []asgi.Header {
-	if len(h.config.AllowedOrigins) == 0 {
-		return headers
-	}
-	headers = append(headers, asgi.Header{Name: "vary", Value: "Origin"})
-	if origin == "" {
-		return headers
-	}
-	headers = append(headers,
-		asgi.Header{Name: "access-control-allow-origin", Value: origin},
-		asgi.Header{Name: "access-control-expose-headers", Value: "ETag, Retry-After, Preference-Applied"})
-	if origin != "*" {
-		headers = append(headers, asgi.Header{Name: "access-control-allow-credentials", Value: "true"})
-	}
-	return headers
-}
-
-// preflight is the answer to a browser that asks whether a page may ask.
-func (h *Handler) preflight(scope *asgi.Scope) []asgi.Header {
-	origin := h.origin(scope)
-	headers := h.cors([]asgi.Header{{Name: "allow", Value: allowed}, noStore}, origin)
-	if origin != "" {
-		headers = append(headers,
-			asgi.Header{Name: "access-control-allow-methods", Value: "GET"},
-			asgi.Header{Name: "access-control-allow-headers", Value: "Authorization, Cache-Control, If-None-Match, Prefer"},
-			asgi.Header{Name: "access-control-max-age", Value: "600"})
-	}
-	return headers
-}
-
 // refusal is an error as clients see it.
 type refusal struct {
 	Channel string        `json:"channel,omitempty"` // that it is about, if it is about one
@@ -210,9 +174,9 @@ type refusal struct {
 	Cursor  string        `json:"cursor,omitempty"` // of "gone"
 }
 
-func (h *Handler) refuse(x asgi.Exchange, origin, channel string, e *hub.Error) {
+func (h *Handler) refuse(x asgi.Exchange, more []asgi.Header, channel string, e *hub.Error) {
 	h.stats.refused.Add(1)
-	headers := h.cors(append(e.HTTPHeaders(), jsonType, noStore, noBuffer), origin)
+	headers := append(append(e.HTTPHeaders(), jsonType, noStore, noBuffer), more...)
 	status := e.HTTPStatus()
 	if status == http.StatusUnauthorized { // https://www.rfc-editor.org/rfc/rfc9110#section-15.5.2
 		headers = append(headers, asgi.Header{Name: "www-authenticate", Value: "Bearer"})

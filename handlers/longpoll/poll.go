@@ -29,11 +29,11 @@ type poll struct {
 	timer   asgi.Timer
 	began   int64 // in nanoseconds since 1970
 
-	origin string        // that may read the answer, of another site than the server's
-	named  *session      // nil if the client has not given itself a name
-	wait   time.Duration // whole seconds
-	retry  time.Duration // the client is told to wait so long; 0: nothing is said
-	limit  int32
+	more  []asgi.Header // of the answer, for pages of other origins
+	named *session      // nil if the client has not given itself a name
+	wait  time.Duration // whole seconds
+	retry time.Duration // the client is told to wait so long; 0: nothing is said
+	limit int32
 
 	strict    bool
 	tagged    bool // 304 if there is nothing
@@ -344,6 +344,6 @@ func (p *poll) fail(err error) { p.failIn("", err) }
 // failIn answers with an error that is about one channel.
 func (p *poll) failIn(channel string, err error) {
 	if !p.end() {
-		p.h.refuse(p.x, p.origin, channel, hub.AsError(err))
+		p.h.refuse(p.x, p.more, channel, hub.AsError(err))
 	}
 }

@@ -32,8 +32,9 @@ type Config struct {
 	// a stream has ended. Default 5 min.
 	ProofAge time.Duration
 
-	// AllowedOrigins are the foreign origins whose pages may read a stream, each
-	// "scheme://host[:port]"; "*" is any, and then without cookies. Default: none.
+	// AllowedOrigins are the foreign origins whose pages may read a stream, as of
+	// [cors.New]: each "scheme://host[:port]", in which the host may begin with "*.", or
+	// "*" for any, and then without cookies. Default: none.
 	AllowedOrigins []string
 
 	// Heartbeat, MaxAge and Retry are as in Options, and so are their defaults and

@@ -3,9 +3,10 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
+
+	"github.com/gale-server/gale/asgi/websocket"
 )
 
 // The defaults that engines share. Why each is what it is stands at the field
@@ -52,11 +53,8 @@ func CheckMount(rootPath string, origins []string) error {
 	if rootPath != "" && (!strings.HasPrefix(rootPath, "/") || strings.HasSuffix(rootPath, "/")) {
 		return errors.New("Config.RootPath must begin with a slash and not end with one")
 	}
-	for _, origin := range origins {
-		u, err := url.Parse(origin)
-		if origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Path != "") {
-			return fmt.Errorf("Config.AllowedOrigins: %s is not scheme://host[:port]", origin)
-		}
+	if _, err := websocket.NewOrigins(origins); err != nil {
+		return fmt.Errorf("Config.AllowedOrigins: %w", err)
 	}
 	return nil
 }

@@ -47,8 +47,9 @@ type PublishConfig struct {
 	// [hub.Anyone].
 	Authenticate hub.Authenticate
 
-	// AllowedOrigins are the foreign origins whose pages may publish, each
-	// "scheme://host[:port]"; "*" is any. Default: none, only the server's own
+	// AllowedOrigins are the foreign origins whose pages may publish, as of
+	// [cors.New]: each "scheme://host[:port]", in which the host may begin with "*.", or
+	// "*" for any. Default: none, only the server's own
 	// origin and clients that send no Origin.
 	AllowedOrigins []string
 }
