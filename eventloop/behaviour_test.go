@@ -177,8 +177,8 @@ var behaviours = []struct {
 			p.onDeadline = func() {
 				p.SetDeadline(p.Now().Add(20 * time.Millisecond))
 				p.SetDeadline(time.Time{})
-				p.AfterFunc(100*time.Millisecond, p.Close)
 			}
+			p.onEOF = func() { p.AfterFunc(100*time.Millisecond, p.Close) }
 		},
 		script: func(r peer) { r.await("deadline"); r.halfClose() },
 		want:   "deadline; eof; closed",
@@ -187,10 +187,12 @@ var behaviours = []struct {
 	{
 		name: "timers end with the conn",
 		open: func(p *proto) {
-			p.AfterFunc(20*time.Millisecond, func() { p.log.add("late timer") })
 			stopped := p.AfterFunc(0, func() { p.log.add("stopped timer") })
 			stopped.Stop()
-			p.onData = func(string) { p.Abort() }
+			p.onData = func(string) {
+				p.AfterFunc(20*time.Millisecond, func() { p.log.add("late timer") })
+				p.Abort()
+			}
 		},
 		script: func(r peer) { r.send("x") },
 		want:   "data x; closed: aborted locally",

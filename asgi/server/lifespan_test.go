@@ -83,7 +83,11 @@ func TestLifespanServes(t *testing.T) {
 		{"sleeps upon shutdown", shuts(func(ctx context.Context, _ asgi.Send) error { return asgi.Sleep(ctx, time.Hour) }), "", "no answer within the timeout"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := run(t, Config{Handler: lives(test.lifespan), LifespanTimeout: 200 * time.Millisecond})
+			cfg := Config{Handler: lives(test.lifespan)}
+			if strings.Contains(test.end, "timeout") {
+				cfg.LifespanTimeout = 2 * time.Second // for a start on a slow machine
+			}
+			r := run(t, cfg)
 			c := r.dial()
 			for range 2 { // the state is copied for each scope
 				if out := ask(t, c, get, "!"); !strings.HasSuffix(out, "\r\n\r\n"+test.state+"!") {

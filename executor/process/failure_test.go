@@ -70,7 +70,7 @@ func TestFailures(t *testing.T) {
 			}
 		}
 	}
-	quick := Config{HeartbeatInterval: 20 * time.Millisecond, HeartbeatTimeout: 200 * time.Millisecond}
+	quick := Config{HeartbeatInterval: 20 * time.Millisecond, HeartbeatTimeout: silence}
 	for _, test := range []struct {
 		name   string
 		mode   string // of a misbehaving worker, else a job:
@@ -368,7 +368,7 @@ func TestDeadWorkerTaken(t *testing.T) {
 
 // A worker that is stopped is silent, also while it has nothing to do.
 func TestIdleSilence(t *testing.T) {
-	pool := newPool(t, Config{Workers: 1, HeartbeatInterval: 10 * time.Millisecond, HeartbeatTimeout: 100 * time.Millisecond})
+	pool := newPool(t, Config{Workers: 1, HeartbeatInterval: 10 * time.Millisecond, HeartbeatTimeout: silence})
 	pid := must[int](t)(Call[struct{}, int](limited(t), pool, "pid", struct{}{}))
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
@@ -380,7 +380,7 @@ func TestIdleSilence(t *testing.T) {
 // A job that computes without a pause answers heartbeats.
 func TestBusyHeartbeat(t *testing.T) {
 	m := newMeeting(t)
-	pool := newPool(t, Config{Workers: 1, HeartbeatInterval: 5 * time.Millisecond, HeartbeatTimeout: 10 * time.Second})
+	pool := newPool(t, Config{Workers: 1, HeartbeatInterval: 5 * time.Millisecond, HeartbeatTimeout: testLimit})
 	ctx, cancel := context.WithCancel(limited(t))
 	r := async(func() (string, error) { return Call[string, string](ctx, pool, "spin", m.path) })
 	m.arrival()

@@ -28,6 +28,10 @@ import (
 // testLimit is how long a test waits for what should come at once.
 const testLimit = longtest.Patience
 
+// silence is that of a worker that is taken for dead. It is waited for; a healthy
+// worker, too, answers within it on a slow machine.
+const silence = 3 * time.Second
+
 func TestMain(m *testing.M) {
 	if mode := os.Getenv("GALE_TEST_WORKER"); mode != "" {
 		misbehave(mode)
