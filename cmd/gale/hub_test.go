@@ -544,6 +544,7 @@ publish-bytes = 5
 publish-rate = 6
 publish-burst = 7
 backlog = 8
+bytes = 9
 [channels."*"]
 history-messages = 0
 [channels."a:"]
@@ -567,12 +568,12 @@ presence = true
 	}
 	var got bytes.Buffer
 	for _, v := range []any{c.MaxClients, c.MaxClientsPerUser, c.MaxSubscriptions, c.MaxChannels, c.MaxPublishBytes,
-		c.PublishRate, c.PublishBurst, c.MaxBacklog, c.Channels[""], c.Channels["a:"]} {
+		c.PublishRate, c.PublishBurst, c.MaxBacklog, c.MaxBytes, c.Channels[""], c.Channels["a:"]} {
 		if err := json.NewEncoder(&got).Encode(v); err != nil {
 			t.Fatal(err)
 		}
 	}
-	const want = `1 2 3 4 5 6 7 8 ` +
+	const want = `1 2 3 4 5 6 7 8 9 ` +
 		`{"HistoryMessages":-1,"HistoryBytes":0,"HistoryAge":0,"Slow":0,"MaxLagBytes":0,"MaxSubscribers":0,"PublishRate":0,"PublishBurst":0,"Presence":false} ` +
 		`{"HistoryMessages":9,"HistoryBytes":10,"HistoryAge":11000000000,"Slow":2,"MaxLagBytes":12,"MaxSubscribers":13,"PublishRate":14,"PublishBurst":15,"Presence":true}`
 	if all := strings.Join(strings.Fields(got.String()), " "); all != want {

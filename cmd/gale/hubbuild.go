@@ -228,6 +228,7 @@ func hubConfig(f *hubFile) (hub.Config, error) {
 		MaxClientsPerUser: l.ClientsPerUser,
 		MaxSubscriptions:  l.Subscriptions,
 		MaxChannels:       l.Channels,
+		MaxBytes:          int64(l.Bytes),
 		MaxPublishBytes:   l.PublishBytes,
 		PublishRate:       l.PublishRate,
 		PublishBurst:      l.PublishBurst,
@@ -235,7 +236,7 @@ func hubConfig(f *hubFile) (hub.Config, error) {
 	}
 	err := f.limits(map[string]int{
 		"limits.clients": l.Clients, "limits.clients-per-user": l.ClientsPerUser, "limits.subscriptions": l.Subscriptions,
-		"limits.channels": l.Channels, "limits.publish-bytes": l.PublishBytes, "limits.publish-burst": l.PublishBurst,
+		"limits.channels": l.Channels, "limits.bytes": l.Bytes, "limits.publish-bytes": l.PublishBytes, "limits.publish-burst": l.PublishBurst,
 		"limits.backlog": l.Backlog,
 	})
 	if err != nil {

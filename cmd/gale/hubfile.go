@@ -60,6 +60,7 @@ type hubFile struct {
 		ClientsPerUser int     `toml:"clients-per-user"`
 		Subscriptions  int     `toml:"subscriptions"`
 		Channels       int     `toml:"channels"`
+		Bytes          int     `toml:"bytes"`
 		PublishBytes   int     `toml:"publish-bytes"`
 		PublishRate    float64 `toml:"publish-rate"`
 		PublishBurst   int     `toml:"publish-burst"`

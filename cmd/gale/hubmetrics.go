@@ -27,6 +27,9 @@ func hubMetrics(h *hub.Hub) asgi.Handler {
 			{"recovered_total", "counter", "Messages that were read from a history.", s.Recovered},
 			{"gaps_total", "counter", "Gaps that subscribers were told.", s.Gaps},
 			{"slow_total", "counter", "Times that a policy for slow subscribers acted.", s.Slow},
+			{"bytes", "gauge", "Bytes that channels, messages and subscriptions take.", uint64(s.Bytes)},
+			{"max_bytes", "gauge", "The most bytes that there may be.", uint64(s.MaxBytes)},
+			{"evicted_total", "counter", "Messages of histories that made room for others.", s.Evicted},
 			{"backlogs_total", "counter", "Times that a loop was so far behind that its clients had to read.", s.Backlogs},
 		} {
 			fmt.Fprintf(&b, "# HELP gale_hub_%[1]s %[2]s\n# TYPE gale_hub_%[1]s %[3]s\ngale_hub_%[1]s %[4]d\n", m.name, m.help, m.kind, m.value)

@@ -10,8 +10,10 @@ package hub
 //
 // Safe for concurrent use.
 type Broker interface {
-	// Start is called once, first.
-	Start(Events) error
+	// Start is called once, first. What the broker keeps in this process counts in
+	// the budget, which makes its messages; see Budget.Message. A channel whose
+	// history makes room for others has a gap.
+	Start(Events, *Budget) error
 
 	// Publish puts each publication behind the others of its channel, or, if the
 	// history has one with its Key, returns that one's place. The first offset of

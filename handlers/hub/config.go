@@ -45,6 +45,17 @@ type Config struct {
 	// only places are kept make room. Default 2 million: some hundred bytes each.
 	MaxChannels int
 
+	// MaxBytes bounds the memory that the hub takes: the messages of all channels
+	// with all that is around them, what transports have encoded of them, those
+	// that wait for a loop, channels, subscriptions and members. Above it, the
+	// channels that were unused the longest lose their history, the oldest messages
+	// first: who comes back for them is told a gap. If there is no history left,
+	// what would need more is refused with TooMany. It holds at least 16 messages of
+	// MaxPublishBytes. Default: a quarter of GOMEMLIMIT, or, without that, of what
+	// the control group or the machine has: collecting garbage takes as much again
+	// and more, and connections have the rest.
+	MaxBytes int64
+
 	// MaxPublishBytes bounds a payload. Default 64 KiB: what is larger is better
 	// fetched by those who want it.
 	MaxPublishBytes int
@@ -91,8 +102,8 @@ type Options struct {
 	// HistoryMessages, HistoryBytes (of payloads, keys and tags, and 200 for each)
 	// and HistoryAge bound the history, which is the window in which nothing is
 	// lost. Default 256 messages, 1 MiB, 5 minutes: long enough to change trains. A
-	// negative HistoryMessages means that there is none. What transports have
-	// encoded is kept with a message, and counts for nothing.
+	// negative HistoryMessages means that there is none. All channels together are
+	// bounded by Config.MaxBytes.
 	//
 	// The places of a channel stay good for HistoryAge after somebody last
 	// published or watched.
@@ -178,6 +189,11 @@ func (c Config) withDefaults() (Config, error) {
 	standard(&c.MaxSubscriptions, 128)
 	standard(&c.MaxChannels, 2_000_000)
 	standard(&c.MaxPublishBytes, 64<<10)
+	least := 16 * int64(c.MaxPublishBytes)
+	standard(&c.MaxBytes, max(defaultBytes(), least))
+	if c.MaxBytes < least {
+		return c, errors.New("hub: MaxBytes is less than 16 times MaxPublishBytes")
+	}
 	standard(&c.PublishRate, 10)
 	standard(&c.PublishBurst, 50)
 	standard(&c.MaxRates, 100_000)

@@ -19,7 +19,8 @@
 // was busy. There is no moment between replay and live: a subscriber is handed out
 // messages from before it reads for the first time.
 //
-// What the history does not hold any more is a [Gap], and told. So is another
+// What the history does not hold any more, also because channels that are in use took
+// its room, is a [Gap], and told. So is another
 // epoch: the channel was forgotten, or the process restarted.
 //
 // A subscription to a pattern ("news:*") has no place: it gets what comes, and is
@@ -45,7 +46,10 @@
 //
 // # Limits
 //
-// Every limit is a field of [Config] or, for a channel, of [Options].
+// Every limit is a field of [Config] or, for a channel, of [Options]. One of them,
+// Config.MaxBytes, bounds the memory of all that the hub keeps; see [Budget]. What
+// transports encode of a message is kept for as long as others are likely to get it,
+// and no longer than there is room.
 //
 // # Terminology
 //

@@ -39,6 +39,7 @@ type handout struct {
 	batch   []*Message
 	early   int // of batch, at its end, will be handed out to everybody once more
 	changes []PresenceChange
+	bytes   int64 // that these take of the budget
 	behind  bool
 }
 
@@ -59,27 +60,38 @@ func newFeed(h *Hub, loop asgi.Loop) *feed {
 func (f *feed) message(l *local, batch []*Message) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	var bytes int64
+	for _, m := range batch {
+		bytes += m.cost()
+	}
 	switch {
 	case l.behind: // its subscribers will read
-	case f.messages+len(batch) > f.hub.config.MaxBacklog:
+	case f.messages+len(batch) > f.hub.config.MaxBacklog || !f.hub.budget.waiting.take(bytes):
 		f.hub.stats.backlogs.Add(1)
 		f.drop(l)
 	default:
 		l.batch = append(l.batch, batch...)
+		l.bytes += bytes
 		f.messages += len(batch)
 	}
 	f.mark(l)
 }
 
-// presence has a change handed out. Of too many the oldest are dropped: who wants
-// to be sure asks for the members.
+// presence has a change handed out. Of too many the oldest are dropped, and what there
+// is no room for: who wants to be sure asks for the members.
 func (f *feed) presence(l *local, change PresenceChange) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	bytes := change.cost()
+	if !f.hub.budget.waiting.take(bytes) {
+		return
+	}
 	if len(l.changes) >= f.hub.config.MaxBacklog {
+		f.give(l, l.changes[0].cost())
 		l.changes = l.changes[1:]
 	}
 	l.changes = append(l.changes, change)
+	l.bytes += bytes
 	f.mark(l)
 }
 
@@ -94,7 +106,17 @@ func (f *feed) lost(l *local) {
 // drop drops the messages that wait for a local. The caller holds the lock.
 func (f *feed) drop(l *local) {
 	f.messages -= len(l.batch)
+	for _, m := range l.batch {
+		f.give(l, m.cost())
+	}
 	l.batch, l.behind = nil, true
+}
+
+// give gives back what something took that waits for a local no more. The caller
+// holds the lock.
+func (f *feed) give(l *local, bytes int64) {
+	l.bytes -= bytes
+	f.hub.budget.waiting.give(bytes)
 }
 
 // mark has something handed out to a local. The caller holds the lock.
@@ -227,6 +249,7 @@ func (f *feed) finish() {
 		clear(batch)
 		f.spare = batch[:0]
 	}
+	f.hub.budget.waiting.give(f.work.bytes)
 	f.work = handout{}
 }
 
@@ -249,9 +272,9 @@ func (f *feed) take() bool {
 		f.work, l.aside = l.aside, handout{}
 		return true
 	}
-	f.work = handout{local: l, batch: l.batch, changes: l.changes, behind: l.behind}
+	f.work = handout{local: l, batch: l.batch, changes: l.changes, bytes: l.bytes, behind: l.behind}
 	f.messages -= len(l.batch)
-	l.batch, l.changes, l.behind, l.listed = f.spare, nil, false, false
+	l.batch, l.changes, l.bytes, l.behind, l.listed = f.spare, nil, 0, false, false
 	f.spare = nil
 	return true
 }

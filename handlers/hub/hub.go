@@ -24,6 +24,7 @@ type Hub struct {
 	rates   *rate.Table[string] // of publications, by channel
 	senders *rate.Table[Sender] // and by who publishes
 	stats   stats
+	budget  *Budget
 
 	revocations revocations
 
@@ -55,13 +56,18 @@ func New(config Config) (*Hub, error) {
 		broker:  c.Broker,
 		seed:    maphash.MakeSeed(),
 		rates:   rate.NewTable[string](c.MaxRates),
+		budget:  NewBudget(c.MaxBytes),
 		senders: rate.NewTable[Sender](c.MaxRates),
 		feeds:   make(map[asgi.Loop]*feed),
 		users:   make(map[string]map[*Client]struct{}),
 		born:    newEpoch(),
 	}
 	h.revocations.age, h.revocations.most = c.RevocationAge, c.MaxRevocations
-	if err := h.broker.Start((*events)(h)); err != nil {
+	for i := range h.topics {
+		h.topics[i].budget = h.budget
+	}
+	h.wide.budget = h.budget
+	if err := h.broker.Start((*events)(h), h.budget); err != nil {
 		return nil, err
 	}
 	return h, nil
@@ -339,6 +345,9 @@ type Stats struct {
 	Recovered     uint64 // of these, those read from a history
 	Gaps          uint64 // that subscriptions were told
 	Slow          uint64 // times that a policy for slow subscribers acted
+	Bytes         int64  // that channels, messages and subscriptions take, of Config.MaxBytes
+	MaxBytes      int64
+	Evicted       uint64 // messages that made room for others
 	Backlogs      uint64 // times that a loop was so far behind that its clients had to read
 }
 
@@ -350,7 +359,11 @@ type stats struct {
 // Stats returns the figures.
 func (h *Hub) Stats() Stats {
 	s := &h.stats
+	used, most := h.budget.Bytes()
 	return Stats{
+		Bytes:         used,
+		MaxBytes:      most,
+		Evicted:       h.budget.evicted.Load(),
 		Clients:       int(s.clients.Load()),
 		Subscriptions: int(s.subscriptions.Load()),
 		Channels:      h.broker.Channels(),

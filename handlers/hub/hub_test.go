@@ -615,16 +615,20 @@ func TestJSON(t *testing.T) {
 		{&hub.Message{Publication: hub.Publication{Channel: "a", Data: []byte{0xff}}, Time: at}, `{"channel":"a","epoch":"","offset":0,"time":1234,"base64":"/w=="}`},
 		{&hub.Message{Publication: hub.Publication{Channel: "a", Data: []byte("null")}, Time: at}, `{"channel":"a","epoch":"","offset":0,"time":1234,"data":null}`},
 	} {
-		got := c.m.Encoded(hub.JSON)
+		m := hub.NewBudget(1<<20).Message(c.m.Publication, c.m.Position, c.m.Time)
+		got := m.Encoded(hub.JSON)
 		if string(got) != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
 		}
-		if again := c.m.Encoded(hub.JSON); &again[0] != &got[0] {
+		if again := m.Encoded(hub.JSON); &again[0] != &got[0] {
 			t.Error("encoded again")
+		}
+		if loose := c.m.Encoded(hub.JSON); string(loose) != c.want {
+			t.Errorf("of no hub: %s", loose)
 		}
 	}
 	other := hub.NewFormat(func(m *hub.Message) []byte { return m.Data })
-	m := &hub.Message{Publication: hub.Publication{Data: []byte("x")}}
+	m := hub.NewBudget(1<<20).Message(hub.Publication{Data: []byte("x")}, hub.Position{}, at)
 	if a, b, c := m.Encoded(hub.JSON), m.Encoded(other), m.Encoded(hub.JSON); string(b) != "x" || &a[0] != &c[0] {
 		t.Error("two formats")
 	}

@@ -26,6 +26,8 @@ func TestConfig(t *testing.T) {
 		{hub.Config{MaxBacklog: -1}, "MaxBacklog"},
 		{hub.Config{PublishBurst: -1}, "PublishBurst"},
 		{hub.Config{MaxRates: -1}, "MaxRates"},
+		{hub.Config{MaxBytes: -1}, "MaxBytes"},
+		{hub.Config{MaxBytes: 16<<16 - 1}, "MaxBytes"},
 		{hub.Config{Channels: map[string]hub.Options{"x": {HistoryBytes: -1}}}, `"x"`},
 		{hub.Config{Channels: map[string]hub.Options{"x": {HistoryAge: -1}}}, `"x"`},
 		{hub.Config{Channels: map[string]hub.Options{"x": {MaxLagBytes: -1}}}, `"x"`},

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"hash/maphash"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,8 +37,10 @@ type Memory struct {
 	events Events
 	seed   maphash.Seed
 	shards [shards]memoryShard
+	budget *Budget
 	count  atomic.Int64
-	once   sync.Once // for stop
+	uses   atomic.Uint64 // of channels
+	once   sync.Once     // for stop
 	stop   chan struct{}
 	done   chan struct{}
 }
@@ -49,6 +52,7 @@ type memoryShard struct {
 	most   int         // of named, since it was made
 	old    dueLogs     // those with a history, by when the oldest message is due
 	unused dueLogs     // those that nothing keeps, by when they are to be dropped
+	recent recent      // by when they were used
 	one    [1]*Message // to be told
 	closed bool
 }
@@ -66,9 +70,11 @@ type log struct {
 	keep     keep
 	used     time.Time // when it was last published in or watched
 
-	queue *dueLogs // in which it is
-	at    time.Time
-	index int
+	use           uint64   // when it was used, as a number of Memory.uses
+	before, after *log     // of recent
+	queue         *dueLogs // in which it is
+	at            time.Time
+	index         int
 }
 
 // scopedKey is a key with whose it is.
@@ -89,7 +95,13 @@ func NewMemory(config MemoryConfig) *Memory {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	m := &Memory{config: config, seed: maphash.MakeSeed(), stop: make(chan struct{}), done: make(chan struct{})}
+	m := &Memory{
+		config: config,
+		seed:   maphash.MakeSeed(),
+		budget: NewBudget(defaultBytes()),
+		stop:   make(chan struct{}),
+		done:   make(chan struct{}),
+	}
 	for i := range m.shards {
 		m.shards[i].named = make(map[string]*log)
 	}
@@ -104,8 +116,9 @@ func newEpoch() string { return rand.Text()[:8] }
 const sweepEvery = time.Second
 
 // Start implements [Broker].
-func (m *Memory) Start(e Events) error {
-	m.events = e
+func (m *Memory) Start(e Events, b *Budget) error {
+	m.events, m.budget = e, b
+	b.OnFull(m.evict)
 	go func() { // ends with Close
 		defer close(m.done)
 		tick := time.NewTicker(sweepEvery)
@@ -144,22 +157,28 @@ func (m *Memory) shard(channel string) *memoryShard {
 // Channels implements [Broker].
 func (m *Memory) Channels() int { return int(m.count.Load()) }
 
-// open returns a channel, made if need be. The caller holds the shard's lock.
-func (m *Memory) open(s *memoryShard, channel string) (*log, error) {
+// openCost is what open takes of the budget, if it makes the channel.
+func openCost(channel string) int64 { return logCost + block(len(channel)) }
+
+// open returns a channel, made if need be. The caller holds the shard's lock, and has
+// taken room for the channel, of which it gets back what was not needed.
+func (m *Memory) open(s *memoryShard, channel string) (l *log, spare int64, err error) {
+	spare = openCost(channel)
 	if s.closed {
-		return nil, errClosed
+		return nil, spare, errClosed
 	}
 	if l := s.named[channel]; l != nil {
-		return l, nil
+		return l, spare, nil
 	}
 	if !m.countOne(s) {
-		return nil, &Error{Code: TooMany, Text: "there are as many channels as there may be", RetryAfter: time.Minute}
+		return nil, spare, &Error{Code: TooMany, Text: "there are as many channels as there may be", RetryAfter: time.Minute}
 	}
+	channel = strings.Clone(channel) // of a request, perhaps
 	o := m.config.Options(channel).withDefaults()
-	l := &log{name: channel, epoch: newEpoch(), keep: keep{o.HistoryMessages, o.HistoryBytes, o.HistoryAge}}
+	l = &log{name: channel, epoch: newEpoch(), keep: keep{o.HistoryMessages, o.HistoryBytes, o.HistoryAge}}
 	s.named[channel] = l
 	s.most = max(s.most, len(s.named))
-	return l, nil
+	return l, 0, nil
 }
 
 // countOne counts a channel more, if there may be one, in the place of one that is
@@ -219,6 +238,8 @@ func (m *Memory) settle(s *memoryShard, l *log, now time.Time) {
 // drop drops a channel. The caller holds the shard's lock.
 func (m *Memory) drop(s *memoryShard, l *log) {
 	l.leave()
+	s.recent.remove(l)
+	m.budget.Give(openCost(l.name))
 	delete(s.named, l.name)
 	s.named, s.most = shrink(s.named, s.most)
 	m.count.Add(-1)
@@ -235,6 +256,12 @@ func (m *Memory) Publish(batch []Publication, done func([]Result)) {
 }
 
 func (m *Memory) publish(p *Publication, now time.Time) Result {
+	message := m.budget.Message(*p, Position{}, now)
+	spare := message.cost() + openCost(p.Channel)
+	if !m.budget.Take(spare) {
+		return Result{Err: errFull}
+	}
+	defer func() { m.budget.Give(spare) }()
 	s := m.shard(p.Channel)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -243,14 +270,16 @@ func (m *Memory) publish(p *Publication, now time.Time) Result {
 	}
 	if s.named[p.Channel] == nil && m.config.Options(p.Channel).HistoryMessages < 0 {
 		// Nobody watches it by its name; perhaps by a pattern.
-		m.tell(s, &Message{Publication: *p, Time: now})
+		m.tell(s, message)
 		return Result{}
 	}
-	l, err := m.open(s, p.Channel)
+	l, unused, err := m.open(s, p.Channel)
 	if err != nil {
 		return Result{Err: err}
 	}
-	l.expire(now)
+	spare -= openCost(p.Channel) - unused
+	m.expire(l, now)
+	m.use(s, l)
 	if p.Key != "" {
 		if at, again := l.keys[scopedKey{p.KeyScope, p.Key}]; again {
 			return Result{Receipt: Receipt{Position: at, Duplicate: true}}
@@ -258,8 +287,11 @@ func (m *Memory) publish(p *Publication, now time.Time) Result {
 	}
 	l.top++
 	l.used = now
-	message := &Message{Publication: *p, Position: Position{Epoch: l.epoch, Offset: l.top}, Time: now}
-	l.add(message)
+	message.Channel, message.Position = l.name, Position{Epoch: l.epoch, Offset: l.top}
+	if l.keep.messages > 0 {
+		spare -= message.cost()
+		m.add(l, message)
+	}
 	m.settle(s, l, now)
 	m.tell(s, message)
 	return Result{Receipt: Receipt{Position: message.Position}}
@@ -272,41 +304,42 @@ func (m *Memory) tell(s *memoryShard, message *Message) {
 	s.one[0] = nil
 }
 
-// add puts a message into the history, as far as there is one.
-func (l *log) add(m *Message) {
-	if l.keep.messages < 0 {
-		return
-	}
-	if m.Key != "" {
+// add puts a message into the history of a channel, for which the caller has taken
+// room.
+func (m *Memory) add(l *log, message *Message) {
+	m.budget.encoded.enter(message)
+	if message.Key != "" {
 		if l.keys == nil {
 			l.keys = make(map[scopedKey]Position)
 		}
-		l.keys[scopedKey{m.KeyScope, m.Key}] = m.Position
+		l.keys[scopedKey{message.KeyScope, message.Key}] = message.Position
 	}
-	l.messages = append(l.messages, m)
-	l.bytes += m.size()
+	l.messages = append(l.messages, message)
+	l.bytes += message.size()
 	for len(l.messages) > l.keep.messages || l.bytes > l.keep.bytes {
-		l.dropOldest()
+		m.dropOldest(l)
 	}
 }
 
-func (l *log) dropOldest() {
-	m := l.messages[0]
+func (m *Memory) dropOldest(l *log) {
+	message := l.messages[0]
 	l.messages[0] = nil
 	l.messages = l.messages[1:] // append moves what is left when it comes to the end
-	l.bytes -= m.size()
-	if m.Key != "" {
-		delete(l.keys, scopedKey{m.KeyScope, m.Key})
+	l.bytes -= message.size()
+	if message.Key != "" {
+		delete(l.keys, scopedKey{message.KeyScope, message.Key})
 	}
+	m.budget.encoded.leave(message)
+	m.budget.Give(message.cost())
 	if len(l.messages) == 0 {
 		l.messages, l.keys = nil, nil
 	}
 }
 
 // expire drops what is too old.
-func (l *log) expire(now time.Time) {
+func (m *Memory) expire(l *log, now time.Time) {
 	for len(l.messages) > 0 && now.Sub(l.messages[0].Time) >= l.keep.age {
-		l.dropOldest()
+		m.dropOldest(l)
 	}
 }
 
@@ -334,7 +367,7 @@ func (m *Memory) sweep(s *memoryShard, now time.Time) (more bool) {
 		if l == nil {
 			return false
 		}
-		l.expire(now)
+		m.expire(l, now)
 		l.leave()
 		m.settle(s, l, now)
 	}
@@ -348,7 +381,8 @@ func (m *Memory) Read(channel string, after Position, limit Limit, done func(His
 	l := s.named[channel]
 	var h History
 	if l != nil {
-		l.expire(m.config.Now())
+		m.expire(l, m.config.Now())
+		m.use(s, l)
 		h = l.read(after, limit)
 	} else if after.Epoch != "" {
 		h.Missing = -1
@@ -422,46 +456,58 @@ func (m *Memory) Watch(channel string, done func(error)) {
 		done(nil) // everything is told anyway
 		return
 	}
+	if !m.budget.Take(openCost(channel)) {
+		done(errFull)
+		return
+	}
 	s := m.shard(channel)
 	s.mu.Lock()
-	l, err := m.open(s, channel)
+	l, spare, err := m.open(s, channel)
 	if err == nil {
 		l.watched = true
+		m.use(s, l)
 		m.settle(s, l, l.used)
 	}
 	s.mu.Unlock()
+	m.budget.Give(spare)
 	done(err)
 }
 
 // Unwatch implements [Broker].
 func (m *Memory) Unwatch(channel string) {
-	m.change(channel, func(l *log, now time.Time) {
+	m.change(channel, func(s *memoryShard, l *log, now time.Time) {
 		l.watched = false
 		l.used = now
+		m.use(s, l)
 	})
 }
 
 // change changes a channel that is there.
-func (m *Memory) change(channel string, fn func(l *log, now time.Time)) {
+func (m *Memory) change(channel string, fn func(s *memoryShard, l *log, now time.Time)) {
 	now := m.config.Now()
 	s := m.shard(channel)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l := s.named[channel]; l != nil {
-		fn(l, now)
+		fn(s, l, now)
 		m.settle(s, l, now)
 	}
 }
 
 // Enter implements [Broker].
 func (m *Memory) Enter(channel string, who Member) {
+	if !m.budget.Take(openCost(channel)) {
+		return // as below
+	}
 	s := m.shard(channel)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l, err := m.open(s, channel)
+	l, spare, err := m.open(s, channel)
+	m.budget.Give(spare)
 	if err != nil {
 		return // not in what is watched, unless the broker is closed
 	}
+	m.use(s, l)
 	if l.members == nil {
 		l.members = make(map[string]Member)
 	}
@@ -474,7 +520,8 @@ func (m *Memory) Enter(channel string, who Member) {
 
 // Leave implements [Broker].
 func (m *Memory) Leave(channel string, who Member) {
-	m.change(channel, func(l *log, _ time.Time) {
+	m.change(channel, func(s *memoryShard, l *log, _ time.Time) {
+		m.use(s, l)
 		if _, there := l.members[who.Client]; there {
 			if delete(l.members, who.Client); len(l.members) == 0 {
 				l.members = nil
@@ -505,8 +552,10 @@ func (m *Memory) Members(channel string, limit int, done func(members []Member, 
 
 // Forget implements [Broker].
 func (m *Memory) Forget(channel string) {
-	m.change(channel, func(l *log, _ time.Time) {
-		l.messages, l.keys, l.bytes = nil, nil, 0
+	m.change(channel, func(_ *memoryShard, l *log, _ time.Time) {
+		for len(l.messages) > 0 {
+			m.dropOldest(l)
+		}
 		l.epoch, l.top, l.used = newEpoch(), 0, time.Time{}
 	})
 }

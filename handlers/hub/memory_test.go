@@ -26,7 +26,7 @@ func (nobody) Lost(string)                         {}
 func startMemory(t testing.TB, config hub.MemoryConfig) *hub.Memory {
 	t.Helper()
 	m := hub.NewMemory(config)
-	if err := m.Start(nobody{}); err != nil {
+	if err := m.Start(nobody{}, hub.NewBudget(1<<30)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

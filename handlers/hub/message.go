@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"container/list"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -85,49 +86,19 @@ type Result struct {
 // Message is a publication with its place. It is shared by everybody who gets
 // it.
 //
-// Safe for concurrent use: immutable.
+// Safe for concurrent use: its exported fields are immutable.
 type Message struct {
 	Publication
 	Position
 	Time time.Time // of the publication
 
-	encoded atomic.Pointer[encoding]
-}
+	budget  *Budget                  // nil: what it is encoded to is not kept
+	encoded atomic.Pointer[encoding] // written under the lock of the encodings
 
-// Format is a way to put a message on a wire. Transports have one for each of
-// theirs, so that a message is encoded once, however many get it.
-//
-// Safe for concurrent use: immutable.
-type Format struct{ encode func(*Message) []byte }
-
-// NewFormat makes a format of a function that depends on nothing but the
-// message. What it returns is shared, kept as long as the message, and must not be
-// changed. The function may be called by several goroutines at once.
-func NewFormat(encode func(*Message) []byte) *Format { return &Format{encode} }
-
-// Encode returns m in a format, made anew and kept by nobody: for a format that is
-// made of another.
-func (f *Format) Encode(m *Message) []byte { return f.encode(m) }
-
-// encoding is an entry of the list of what a message was encoded to.
-type encoding struct {
-	format *Format
-	bytes  []byte
-	next   *encoding
-}
-
-// Encoded returns m in a format, made when it is first asked for. It must not be
-// changed.
-func (m *Message) Encoded(f *Format) []byte {
-	head := m.encoded.Load()
-	for e := head; e != nil; e = e.next {
-		if e.format == f {
-			return e.bytes
-		}
-	}
-	e := &encoding{format: f, bytes: f.encode(m), next: head}
-	m.encoded.CompareAndSwap(head, e) // who comes second has done the work for itself
-	return e.bytes
+	// Guarded by the lock of the encodings.
+	place       *list.Element // in their order; nil if nothing is kept
+	encodedCost int64
+	kept        bool // by a history
 }
 
 // expired reports whether the message's own life is over. It keeps its place.

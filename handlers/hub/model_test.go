@@ -72,9 +72,9 @@ type recorder struct {
 	owed   []string // channels of which something was lost
 }
 
-func (r *recorder) Start(e hub.Events) error {
+func (r *recorder) Start(e hub.Events, b *hub.Budget) error {
 	r.events = e
-	return r.Broker.Start(tap{e, r})
+	return r.Broker.Start(tap{e, r}, b)
 }
 
 func (r *recorder) Read(channel string, after hub.Position, limit hub.Limit, done func(hub.History, error)) {

@@ -56,6 +56,7 @@ type Subscription struct {
 	lag     int      // bytes of what was handed out and not taken yet
 	lagFrom uint64   // the offset of the first of these; 0 if there is none
 
+	cost     int32 // that was taken of the budget
 	state    state
 	over     bool
 	wide     bool // of a pattern
@@ -159,11 +160,20 @@ func (c *Client) subscribe(channel string, o *SubscribeOptions) (s *Subscription
 	if (o.Presence || o.Member) && (wide || !options.Presence) {
 		return nil, false, errNoPresence
 	}
+	cost := int64(subscriptionCost)
+	if o.Member {
+		who := c.member()
+		cost += who.cost()
+	}
+	if !c.hub.budget.Take(cost + addCost(channel)) {
+		return nil, false, errFull
+	}
 	l, watched, err := c.hub.topicsOf(channel).add(channel, c.feed, options.MaxSubscribers)
 	if err != nil {
+		c.hub.budget.Give(cost)
 		return nil, false, err
 	}
-	s = &Subscription{client: c, local: l, filter: o.Filter, wide: wide, data: o.Data}
+	s = &Subscription{client: c, local: l, filter: o.Filter, wide: wide, data: o.Data, cost: int32(cost)}
 	l.attach(s)
 	c.subs = append(c.subs, s)
 	c.hub.stats.subscriptions.Add(1)
@@ -509,5 +519,6 @@ func (s *Subscription) Cancel() {
 		c.hub.broker.Leave(s.Channel(), c.member())
 	}
 	t.settle(c.hub.broker, s.local.topic)
+	c.hub.budget.Give(int64(s.cost))
 	c.hub.stats.subscriptions.Add(-1)
 }

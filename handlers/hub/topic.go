@@ -16,6 +16,8 @@ type topics struct {
 	mu    sync.Mutex
 	named map[string]*topic
 	most  int // of named, since it was made
+
+	budget *Budget
 }
 
 // topic is one of them. It is there as long as there are subscribers, or the
@@ -44,8 +46,9 @@ type local struct {
 	// Guarded by the lock of the feed.
 	batch   []*Message
 	changes []PresenceChange
-	behind  bool // messages were dropped: whoever wants them must read; batch is empty
-	listed  bool // among those of the feed that something waits for
+	bytes   int64 // that these take of the budget
+	behind  bool  // messages were dropped: whoever wants them must read; batch is empty
+	listed  bool  // among those of the feed that something waits for
 }
 
 // tell calls fn for each loop with subscribers of a name.
@@ -80,14 +83,21 @@ func (to *topic) tell(fn func(*local)) {
 	}
 }
 
+// addCost is what add takes of the budget, if it makes a topic and a local.
+func addCost(name string) int64 { return topicCost + block(len(name)) + localCost }
+
 // add counts a subscriber on a feed, unless there are most already; zero is no
-// bound. It reports whether the broker watches the topic, which it does from then
+// bound. The caller has taken room for a topic and a local, of which add gives back
+// what was not needed. It reports whether the broker watches the topic, which it does from then
 // on as long as there are subscribers.
 func (t *topics) add(name string, f *feed, most int) (l *local, watched bool, err error) {
+	spare := addCost(name)
+	defer func() { t.budget.Give(spare) }()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	to := t.named[name]
 	if to == nil {
+		spare -= topicCost + block(len(name))
 		_, wide := prefixOf(name)
 		name = strings.Clone(name) // of a request, which would stay as long as the topic
 		to = &topic{name: name, wide: wide}
@@ -105,6 +115,7 @@ func (t *topics) add(name string, f *feed, most int) (l *local, watched bool, er
 	i := slices.IndexFunc(to.locals, func(l *local) bool { return l.feed == f })
 	if i < 0 {
 		i = len(to.locals)
+		spare -= localCost
 		to.locals = append(to.locals, &local{topic: to, feed: f})
 	}
 	to.locals[i].users++
@@ -119,6 +130,7 @@ func (t *topics) remove(l *local) {
 	if l.users--; l.users == 0 {
 		i := slices.Index(l.topic.locals, l)
 		l.topic.locals = slices.Delete(l.topic.locals, i, i+1)
+		t.budget.Give(localCost)
 	}
 }
 
@@ -182,6 +194,7 @@ func (t *topics) dropUnused(to *topic) {
 		return
 	}
 	delete(t.named, to.name)
+	t.budget.Give(topicCost + block(len(to.name)))
 	t.named, t.most = shrink(t.named, t.most)
 	t.count.Add(-1)
 }

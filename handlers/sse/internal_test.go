@@ -45,11 +45,8 @@ func serve(tb testing.TB, user, query string) (*subscriber, *sink) {
 
 // message is one as a hub gives it.
 func message() *hub.Message {
-	return &hub.Message{
-		Publication: hub.Publication{Channel: "a", Data: []byte(`{"text":"hello, hello, hello"}`)},
-		Position:    hub.Position{Epoch: "ABCDEFGH", Offset: 1},
-		Time:        time.Now(),
-	}
+	p := hub.Publication{Channel: "a", Data: []byte(`{"text":"hello, hello, hello"}`)}
+	return hub.NewBudget(1<<20).Message(p, hub.Position{Epoch: "ABCDEFGH", Offset: 1}, time.Now())
 }
 
 func BenchmarkDelivery(b *testing.B) {

@@ -118,5 +118,8 @@ func (s *Server) stats(c *call) {
 		Gaps          uint64 `json:"gaps"`
 		Slow          uint64 `json:"slow"`
 		Backlogs      uint64 `json:"backlogs"`
-	}{f.Clients, f.Subscriptions, f.Channels, f.Published, f.Delivered, f.Recovered, f.Gaps, f.Slow, f.Backlogs})
+		Bytes         int64  `json:"bytes"`
+		MaxBytes      int64  `json:"max_bytes"`
+		Evicted       uint64 `json:"evicted"`
+	}{f.Clients, f.Subscriptions, f.Channels, f.Published, f.Delivered, f.Recovered, f.Gaps, f.Slow, f.Backlogs, f.Bytes, f.MaxBytes, f.Evicted})
 }

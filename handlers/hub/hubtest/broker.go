@@ -26,8 +26,11 @@ func TestBroker(t *testing.T, make func(t *testing.T, s Setup) hub.Broker) {
 		t.Run(c.name, func(t *testing.T) {
 			asgitest.CheckLeaks(t)
 			b := &bench{t: t, now: time.Unix(1_700_000_000, 0), told: map[string][]*hub.Message{}, came: map[string][]string{}}
+			if b.budget = hub.NewBudget(1 << 30); c.bytes > 0 {
+				b.budget = hub.NewBudget(c.bytes)
+			}
 			b.Broker = make(t, Setup{Options: c.options, MaxChannels: c.maxChannels, Now: b.clock})
-			if err := b.Start(b); err != nil {
+			if err := b.Start(b, b.budget); err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() {
@@ -46,7 +49,8 @@ const waitLimit = time.Minute
 // bench is a broker under test, and the hub that it tells.
 type bench struct {
 	hub.Broker
-	t *testing.T
+	t      *testing.T
+	budget *hub.Budget
 
 	mu   sync.Mutex
 	now  time.Time

@@ -15,26 +15,28 @@ var brokerCases = []struct {
 	name        string
 	options     func(channel string) hub.Options
 	maxChannels int
+	bytes       int64 // of the budget; 0: more than any case needs
 	run         func(*bench)
 }{
-	{"order", fixed(hub.Options{}), 0, brokerOrder},
-	{"batch", fixed(hub.Options{}), 0, brokerBatch},
-	{"limits of a read", fixed(hub.Options{HistoryMessages: 4}), 0, brokerRead},
-	{"bounds of the history", optionsByName, 0, brokerHistory},
-	{"no history", fixed(hub.Options{HistoryMessages: -1}), 0, brokerNoHistory},
-	{"age", fixed(hub.Options{HistoryAge: time.Minute}), 0, brokerAge},
-	{"a life of its own", fixed(hub.Options{}), 0, brokerTTL},
-	{"keys", fixed(hub.Options{HistoryMessages: 2}), 0, brokerKeys},
-	{"forget", fixed(hub.Options{}), 0, brokerForget},
-	{"places stay good", fixed(hub.Options{HistoryAge: time.Minute}), 0, brokerPlaces},
-	{"watch", fixed(hub.Options{}), 0, brokerWatch},
-	{"patterns", fixed(hub.Options{}), 0, brokerPatterns},
-	{"presence", fixed(hub.Options{Presence: true}), 0, brokerPresence},
-	{"count of channels", fixed(hub.Options{}), 0, brokerCount},
-	{"most channels", fixed(hub.Options{}), 3, brokerMost},
-	{"publishers at once", fixed(hub.Options{HistoryMessages: 10_000}), 0, brokerPublishers},
-	{"readers at once", fixed(hub.Options{HistoryMessages: 50}), 0, brokerReaders},
-	{"close", fixed(hub.Options{}), 0, brokerClose},
+	{"order", fixed(hub.Options{}), 0, 0, brokerOrder},
+	{"batch", fixed(hub.Options{}), 0, 0, brokerBatch},
+	{"limits of a read", fixed(hub.Options{HistoryMessages: 4}), 0, 0, brokerRead},
+	{"bounds of the history", optionsByName, 0, 0, brokerHistory},
+	{"no history", fixed(hub.Options{HistoryMessages: -1}), 0, 0, brokerNoHistory},
+	{"age", fixed(hub.Options{HistoryAge: time.Minute}), 0, 0, brokerAge},
+	{"a life of its own", fixed(hub.Options{}), 0, 0, brokerTTL},
+	{"keys", fixed(hub.Options{HistoryMessages: 2}), 0, 0, brokerKeys},
+	{"forget", fixed(hub.Options{}), 0, 0, brokerForget},
+	{"places stay good", fixed(hub.Options{HistoryAge: time.Minute}), 0, 0, brokerPlaces},
+	{"watch", fixed(hub.Options{}), 0, 0, brokerWatch},
+	{"patterns", fixed(hub.Options{}), 0, 0, brokerPatterns},
+	{"presence", fixed(hub.Options{Presence: true}), 0, 0, brokerPresence},
+	{"count of channels", fixed(hub.Options{}), 0, 0, brokerCount},
+	{"most channels", fixed(hub.Options{}), 3, 0, brokerMost},
+	{"room for others", fixed(hub.Options{}), 0, 1 << 20, brokerRoom},
+	{"publishers at once", fixed(hub.Options{HistoryMessages: 10_000}), 0, 0, brokerPublishers},
+	{"readers at once", fixed(hub.Options{HistoryMessages: 50}), 0, 0, brokerReaders},
+	{"close", fixed(hub.Options{}), 0, 0, brokerClose},
 }
 
 func fixed(o hub.Options) func(string) hub.Options {
@@ -486,5 +488,58 @@ func brokerClose(b *bench) {
 	b.Forget("a")
 	if err := b.Close(); err != nil {
 		b.t.Error(err)
+	}
+}
+
+// Above the budget the channels that were unused the longest lose their history, the
+// oldest messages first, and who comes back for them is told a gap. What nothing
+// keeps any more may be forgotten.
+func brokerRoom(b *bench) {
+	const channels, most = 40, 20
+	text := strings.Repeat("x", 1000)
+	name := func(i int) string { return fmt.Sprint("c", i) }
+	places := make([]hub.Position, channels)
+	b.watch(name(0))
+	b.watch(name(1))
+	first, used := b.say(name(0), text), b.say(name(1), text)
+	for i := 2; i < channels; i++ {
+		for range most {
+			places[i] = b.say(name(i), text)
+			if used, most := b.budget.Bytes(); used > most {
+				b.t.Fatalf("%d bytes of %d", used, most)
+			}
+		}
+		b.read(name(1), used, everything) // which is a use
+	}
+	b.expect("of the watched channel that was unused", b.read(name(0), hub.Position{Epoch: first.Epoch}, everything).Missing, 1)
+	b.expect("of the channel that was read", len(b.read(name(1), hub.Position{}, everything).Messages), 1)
+	lost, whole := 0, 0
+	for i := 2; i < channels; i++ {
+		from := places[i]
+		from.Offset = 0
+		h := b.read(name(i), from, everything)
+		switch n := len(h.Messages); {
+		case n < most && h.Missing != int64(most-n) && (n > 0 || h.Missing != -1):
+			b.t.Errorf("channel %d has %d messages, and %d are told to be missing", i, n, h.Missing)
+		case n < most && whole > 0:
+			b.t.Errorf("channel %d has lost what one has not that was unused for longer", i)
+		case n < most:
+			lost++
+		default:
+			whole++
+		}
+	}
+	if lost == 0 || whole < 5 {
+		b.t.Errorf("%d channels have lost something, %d nothing", lost, whole)
+	}
+	for _, m := range b.read(name(channels-1), hub.Position{}, everything).Messages {
+		m.Encoded(hub.JSON)
+	}
+	for i := range channels {
+		b.Unwatch(name(i))
+		b.Forget(name(i))
+	}
+	if used, _ := b.budget.Bytes(); used != 0 {
+		b.t.Errorf("%d bytes are left of nothing", used)
 	}
 }
