@@ -118,8 +118,13 @@ func (a *adapted) Send(ev SendEvent) error {
 
 func (a *adapted) Buffered() int   { return 0 }
 func (a *adapted) Congested() bool { return false }
-func (a *adapted) Pause()          { a.paused = true }
-func (a *adapted) Resume()         { a.paused = false }
+func (a *adapted) Reclaim()        {}
+
+// Keep: what an application receives belongs to it already.
+func (a *adapted) Keep(p []byte) []byte { return p }
+
+func (a *adapted) Pause()  { a.paused = true }
+func (a *adapted) Resume() { a.paused = false }
 
 func (a *adapted) Adopt() {
 	if a.outer != nil {

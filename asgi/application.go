@@ -24,7 +24,9 @@ type Receive func(ctx context.Context) (ReceiveEvent, error)
 // Send hands an event to the server, as [Exchange.Send] does; the event may be
 // reused when it returns. It suspends while the outbox is above its high
 // watermark, and fails with ErrDisconnected once the peer is gone. A send that
-// ends with ctx's error has sent nothing.
+// ends with ctx's error has sent nothing. A large payload is written from the
+// caller's memory: send suspends until the kernel has taken it, or ctx is done, when
+// what is left is copied.
 //
 // Loop-owned: call only from its application's goroutine.
 type Send func(ctx context.Context, ev SendEvent) error

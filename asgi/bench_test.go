@@ -25,6 +25,8 @@ func newEngine() *engine { return &engine{arrived: make(chan struct{}, 1)} }
 func (e *engine) Send(asgi.SendEvent) error                      { e.sent++; return nil }
 func (e *engine) Buffered() int                                  { return 0 }
 func (e *engine) Congested() bool                                { return false }
+func (e *engine) Reclaim()                                       {}
+func (e *engine) Keep(p []byte) []byte                           { return append([]byte(nil), p...) }
 func (e *engine) Pause()                                         {}
 func (e *engine) Resume()                                        {}
 func (e *engine) End(error)                                      { e.ended = true }

@@ -17,7 +17,7 @@ func full() []asgi.Event {
 		&asgi.HTTPRequest{Body: []byte("p"), MoreBody: true},
 		&asgi.HTTPDisconnect{},
 		&asgi.HTTPResponseStart{Status: 1, Headers: fields(), Trailers: true},
-		&asgi.HTTPResponseBody{Body: []byte("p"), MoreBody: true},
+		&asgi.HTTPResponseBody{Body: []byte("p"), MoreBody: true, Lifetime: asgi.UntilWritable},
 		&asgi.HTTPResponseTrailers{Headers: fields(), MoreTrailers: true},
 		&asgi.HTTPEarlyHint{Links: []string{"l"}},
 		&asgi.HTTPResponsePathSend{Path: "/p"},
@@ -25,7 +25,7 @@ func full() []asgi.Event {
 		&asgi.WebSocketConnect{},
 		&asgi.WebSocketAccept{Subprotocol: "s", Headers: fields()},
 		&asgi.WebSocketReceive{Kind: asgi.Binary, Data: []byte("p")},
-		&asgi.WebSocketSend{Kind: asgi.Binary, Data: []byte("p")},
+		&asgi.WebSocketSend{Kind: asgi.Binary, Data: []byte("p"), Lifetime: asgi.UntilWritable},
 		&asgi.WebSocketClose{Code: 1, Reason: "r"},
 		&asgi.WebSocketDisconnect{Code: 1, Reason: "r"},
 		&asgi.WebSocketDenialStart{Status: 1, Headers: fields()},
@@ -75,6 +75,15 @@ func TestCloneIsEqualAndIndependent(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestCloneSharesImmutable(t *testing.T) {
+	p := []byte("p")
+	body := asgi.CloneSend(&asgi.HTTPResponseBody{Body: p, Lifetime: asgi.Immutable}).(*asgi.HTTPResponseBody)
+	message := asgi.CloneSend(&asgi.WebSocketSend{Data: p, Lifetime: asgi.Immutable}).(*asgi.WebSocketSend)
+	if &body.Body[0] != &p[0] || &message.Data[0] != &p[0] {
+		t.Error("an immutable payload was copied")
 	}
 }
 

@@ -102,7 +102,7 @@ func (c *coroutine) Receive(ev ReceiveEvent) {
 		c.aside = CloneReceive(ev)
 		c.resumeReceive()
 	default:
-		c.data = CloneReceive(ev)
+		c.data = keepReceive(c.x, ev)
 		c.resumeReceive()
 		if c.data != nil && !c.finished {
 			c.paused = true
@@ -288,13 +288,32 @@ func (c *coroutine) send(ctx context.Context, ev SendEvent) error {
 		c.park(ctx, parkedSend)
 	}
 	c.burst += int32(min(Size(ev), maxBurst)) + burstPerEvent
-	c.sending = ev
+	loan := lent(ev, lendBytes)
+	if c.sending = ev; loan != nil {
+		c.sending = loan
+	}
 	c.yield(struct{}{})
 	c.x.Adopt()
 	if c.gone != nil {
 		c.fail(nil)
 	}
-	return c.sendErr
+	err := c.sendErr
+	if loan != nil && err == nil {
+		c.takeBack(ctx)
+	}
+	return err
+}
+
+// takeBack suspends the application until the engine refers no more to the payload
+// that was lent, or ctx is done: what is left is copied then.
+func (c *coroutine) takeBack(ctx context.Context) {
+	for c.x.Congested() && c.gone == nil {
+		if err, _ := c.over(ctx); err != nil {
+			c.x.Reclaim()
+			return
+		}
+		c.park(ctx, parkedSend)
+	}
 }
 
 // fail counts a call that neither suspends nor gets anywhere, and returns err.

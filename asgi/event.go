@@ -1,5 +1,7 @@
 package asgi
 
+import "slices"
+
 // Event is one ASGI message. Events are passed as pointers to message structs;
 // the set is sealed.
 type Event interface {
@@ -7,7 +9,8 @@ type Event interface {
 	// "http.response.start".
 	EventType() string
 
-	// clone returns a deep copy that shares nothing with the event but files.
+	// clone returns a deep copy that shares nothing with the event but files and
+	// what is immutable.
 	clone() Event
 }
 
@@ -18,8 +21,9 @@ type ReceiveEvent interface {
 }
 
 // SendEvent is an event from the application to the server. An engine retains
-// neither the event nor what it points to beyond Send, and does not change it:
-// a constant response may be one event that all requests share.
+// neither the event nor what it points to beyond Send, but for a payload that says
+// so ([Lifetime]), and does not change it: a constant response may be one event
+// that all requests share.
 type SendEvent interface {
 	Event
 	sendSymbol() symbol
@@ -37,12 +41,35 @@ func given(there bool, s symbol) symbol {
 	return s
 }
 
+// Lifetime says how long the payload of a send event stays as it is. An engine may
+// refer to a large payload meanwhile instead of copying it.
+type Lifetime uint8
+
+const (
+	// DuringSend: until Send returns. An engine copies what it cannot write at
+	// once, except what lies in the payload of the event being received.
+	DuringSend Lifetime = iota
+	// UntilWritable: while the exchange is congested, and until [Exchange.Reclaim].
+	// Congested is true at least as long as the engine refers to the payload.
+	UntilWritable
+	// Immutable: for good. The payload may be sent to many.
+	Immutable
+)
+
+// clonePayload returns what a clone of an event has for payload p.
+func clonePayload(p []byte, l Lifetime) []byte {
+	if l == Immutable {
+		return p
+	}
+	return slices.Clone(p)
+}
+
 // CloneReceive returns a deep copy of ev, for code that keeps an event beyond
 // the call that delivered it.
 func CloneReceive(ev ReceiveEvent) ReceiveEvent { return ev.clone().(ReceiveEvent) }
 
 // CloneSend returns a deep copy of ev, for code that passes an event to another
-// goroutine. Files are shared.
+// goroutine. Files and immutable payloads are shared.
 func CloneSend(ev SendEvent) SendEvent { return ev.clone().(SendEvent) }
 
 // Size returns the payload bytes of an event, the unit of bounds on queues.

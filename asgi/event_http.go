@@ -35,6 +35,7 @@ type HTTPResponseStart struct {
 type HTTPResponseBody struct {
 	Body     []byte
 	MoreBody bool
+	Lifetime Lifetime // of Body
 }
 
 // HTTPResponseTrailers ("http.response.trailers", send) are the fields after
@@ -148,7 +149,7 @@ func (e *HTTPResponseStart) clone() Event {
 }
 
 func (e *HTTPResponseBody) clone() Event {
-	return &HTTPResponseBody{Body: slices.Clone(e.Body), MoreBody: e.MoreBody}
+	return &HTTPResponseBody{Body: clonePayload(e.Body, e.Lifetime), MoreBody: e.MoreBody, Lifetime: e.Lifetime}
 }
 
 func (e *HTTPResponseTrailers) clone() Event {

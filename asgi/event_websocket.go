@@ -42,8 +42,9 @@ type WebSocketReceive struct {
 // WebSocketSend ("websocket.send", send) sends one message. Data of a text
 // message must be valid UTF-8.
 type WebSocketSend struct {
-	Kind MessageKind
-	Data []byte
+	Kind     MessageKind
+	Data     []byte
+	Lifetime Lifetime // of Data
 }
 
 // WebSocketClose ("websocket.close", send) closes with a close frame; before
@@ -117,7 +118,7 @@ func (e *WebSocketReceive) clone() Event {
 }
 
 func (e *WebSocketSend) clone() Event {
-	return &WebSocketSend{Kind: e.Kind, Data: slices.Clone(e.Data)}
+	return &WebSocketSend{Kind: e.Kind, Data: clonePayload(e.Data, e.Lifetime), Lifetime: e.Lifetime}
 }
 
 func (e *WebSocketClose) clone() Event {

@@ -21,7 +21,8 @@ func (f HandlerFunc) Open(scope *Scope, x Exchange) Receiver { return f(scope, x
 type Receiver interface {
 	// Receive is called on the exchange's loop with each receive event, in
 	// order and never re-entrantly, and must not block. ev and its payload are
-	// valid only during the call. The last event is the disconnect, which an
+	// valid only during the call, and are not to be changed ([Exchange.Keep] is for
+	// whoever needs more). The last event is the disconnect, which an
 	// HTTP exchange also gets when its response is complete; there is none
 	// after the handler's own Exchange.End.
 	Receive(ev ReceiveEvent)
@@ -39,7 +40,8 @@ func (f ReceiverFunc) Receive(ev ReceiveEvent) { f(ev) }
 // Loop-owned: call only from its event loop, except Post.
 type Exchange interface {
 	// Send hands an event to the server and never blocks: bytes the socket does
-	// not take at once wait in the bounded outbox. It retains nothing of ev.
+	// not take at once wait in the bounded outbox. It retains nothing of ev, but
+	// for a large payload whose [Lifetime] allows it.
 	//
 	// Errors: an *OrderError when ev is not legal now; ErrDisconnected once the
 	// peer is gone; ErrForeignGoroutine; ErrNilEvent; an error of the engine when ev is
@@ -50,10 +52,20 @@ type Exchange interface {
 	// Buffered returns the bytes that wait in the connection's outbox.
 	Buffered() int
 
-	// Congested reports whether the outbox is above its high watermark. Once it
-	// was true, a Writable event follows when the outbox has drained to its low
-	// watermark, unless the exchange ends first.
+	// Congested reports whether the outbox is above its high watermark, or refers
+	// to a payload that was lent (UntilWritable). Once it was true, a Writable event
+	// follows when the outbox has drained to its low watermark and nothing is lent
+	// any more, unless the exchange ends first.
 	Congested() bool
+
+	// Reclaim has the engine copy what it still refers to of payloads that were
+	// lent, so that their memory may change. The end of the exchange does so, too.
+	Reclaim()
+
+	// Keep returns a slice with the bytes of p, the payload of the event being
+	// received, which then belongs to the caller: p itself if the engine can do
+	// without it, else a copy.
+	Keep(p []byte) []byte
 
 	// Pause stops the delivery of HTTPRequest and WebSocketReceive events, and
 	// with it the reading of the socket, until Resume. Other events still come.

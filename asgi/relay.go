@@ -120,14 +120,50 @@ func (r *relay) send(ctx context.Context, ev SendEvent) error {
 	if err := r.order.Send(ev); err != nil {
 		return err
 	}
-	r.out = append(r.out, CloneSend(ev))
+	loan := lent(ev, maxRelayBytes)
+	if loan != nil {
+		r.out = append(r.out, loan)
+	} else {
+		r.out = append(r.out, cloneImmutable(ev))
+	}
 	r.outBytes += Size(ev)
 	r.accepted++
 	if err := r.post(); err != nil {
 		return err
 	}
+	if loan != nil {
+		return r.takeBack(ctx)
+	}
 	if _, ok := ev.(*HTTPResponseZeroCopySend); ok {
 		return r.handOver() // the caller may close the file
+	}
+	return nil
+}
+
+// takeBack blocks until the exchange refers no more to the payload that was lent, or
+// ctx is done: what is left is copied then.
+func (r *relay) takeBack(ctx context.Context) error {
+	err := r.handOver()
+	for err == nil && r.congested && !r.gone {
+		if r.wait(ctx) != nil {
+			return r.reclaim()
+		}
+	}
+	return err
+}
+
+// reclaim blocks until the exchange refers to nothing that was lent.
+func (r *relay) reclaim() error {
+	done := false
+	posted := postOwed(r.x, func() {
+		r.x.Reclaim()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		done = true
+		r.signal()
+	})
+	for posted && !done {
+		r.wait(context.Background())
 	}
 	return nil
 }
@@ -220,6 +256,7 @@ func (r *relay) observe(ev ReceiveEvent) {
 		// After the last event it means that all is said; whether the peer got it
 		// shows when it is handed over.
 		r.gone = r.gone || !r.order.Complete()
+		r.congested = false // nothing is lent any more
 	default:
 		return
 	}

@@ -141,6 +141,11 @@ func (s *serial) Congested() bool {
 	return s.congested
 }
 
+func (s *serial) Reclaim() {}
+
+// Keep: the handler's events are clones already.
+func (s *serial) Keep(p []byte) []byte { return p }
+
 func (s *serial) Pause() { s.inbox.hold() }
 
 func (s *serial) Resume() {

@@ -4,20 +4,24 @@ import "math/bits"
 
 const (
 	smallestBuffer = 1 << 10
-	bufferClasses  = 5 // 1, 4, 16, 64 and 256 KiB
+	// bufferClasses are the powers of two from 1 KiB to 4 MiB.
+	bufferClasses = 13
 	// freeBytes bounds what the free lists of one loop keep: the outboxes of
-	// one publish to 8,000 subscribers.
+	// one publish to 8,000 subscribers, or of eight large transfers.
 	freeBytes = 8 << 20
+	// freeQueues bounds how many queues of pieces a loop keeps, at 320 bytes each.
+	freeQueues = 64
 )
 
-// buffers are the free lists of one loop, by size class. Outboxes borrow from
-// them, so that a conn with nothing to send holds no memory. The one returned
-// last is lent first, since it is the one in the processor's cache.
+// buffers are the free lists of one loop, by size class. Outboxes and messages
+// that are arriving borrow from them, so that an idle conn holds no memory. The
+// one returned last is lent first, since it is the one in the processor's cache.
 //
 // Loop-owned: call only from its event loop.
 type buffers struct {
-	free [bufferClasses][][]byte
-	kept int // bytes in all lists
+	free   [bufferClasses][][]byte
+	kept   int // bytes in all lists
+	queues []*queue
 }
 
 // take lends an empty buffer with room for at least n bytes. Above the largest
@@ -29,7 +33,7 @@ func (b *buffers) take(n int) []byte {
 	}
 	list := b.free[class]
 	if len(list) == 0 {
-		return make([]byte, 0, smallestBuffer<<(2*class))
+		return make([]byte, 0, smallestBuffer<<class)
 	}
 	last := len(list) - 1
 	p := list[last]
@@ -43,7 +47,7 @@ func (b *buffers) take(n int) []byte {
 // bound.
 func (b *buffers) give(p []byte) {
 	class := classOf(cap(p))
-	if cap(p) == 0 || class >= bufferClasses || cap(p) != smallestBuffer<<(2*class) || b.kept+cap(p) > freeBytes {
+	if cap(p) == 0 || class >= bufferClasses || cap(p) != smallestBuffer<<class || b.kept+cap(p) > freeBytes {
 		return
 	}
 	b.free[class] = append(b.free[class], p[:0])
@@ -55,5 +59,68 @@ func classOf(n int) int {
 	if n <= smallestBuffer {
 		return 0
 	}
-	return (bits.Len(uint(n-1)) - 9) / 2
+	return bits.Len(uint(n-1)) - 10
+}
+
+// takeQueue lends an empty queue.
+func (b *buffers) takeQueue() *queue {
+	last := len(b.queues) - 1
+	if last < 0 {
+		return new(queue)
+	}
+	q := b.queues[last]
+	b.queues = b.queues[:last]
+	return q
+}
+
+// giveQueue takes an empty queue back. It drops one that has grown.
+func (b *buffers) giveQueue(q *queue) {
+	if len(b.queues) < freeQueues && cap(q.pieces) <= 4*piecesPerWrite {
+		*q = queue{pieces: q.pieces[:0]}
+		b.queues = append(b.queues, q)
+	}
+}
+
+// Buffer is a loop's memory that several owners share, such as a message that
+// was received and waits in outboxes: each has a reference, and with the last one
+// the memory goes back to the loop's free lists.
+//
+// Loop-owned: call only from its event loop.
+type Buffer struct {
+	p    []byte
+	refs int32
+	home *buffers
+}
+
+// Take lends an empty slice with room for at least n bytes, from the loop's free
+// lists. It is the caller's until it is given back with Give, or for good.
+func (l *Loop) Take(n int) []byte { return l.buffers.take(n) }
+
+// Give takes back what Take has lent, as cut by its owner at the end only. The
+// caller does not use p any more. Memory that is not of a size that Take lends is
+// left to the collector.
+func (l *Loop) Give(p []byte) { l.buffers.give(p) }
+
+// Share makes a Buffer of memory that Take has lent, with one reference, which is
+// the caller's.
+func (l *Loop) Share(p []byte) *Buffer { return l.buffers.share(p) }
+
+func (b *buffers) share(p []byte) *Buffer { return &Buffer{p: p, refs: 1, home: b} }
+
+// Release drops a reference of the caller.
+func (b *Buffer) Release() {
+	if b.refs--; b.refs == 0 {
+		b.home.give(b.p)
+		b.p = nil
+	}
+}
+
+// Holds reports whether p lies in the buffer.
+func (b *Buffer) Holds(p []byte) bool { return within(p, b.p) }
+
+// within reports whether p, which is not empty, lies in the memory of whole.
+func within(p, whole []byte) bool {
+	at := addressOf(p)
+	from := addressOf(whole)
+	return len(p) > 0 && cap(whole) > 0 && from <= at && at < from+uintptr(cap(whole))
 }

@@ -26,6 +26,23 @@ type Conn interface {
 	// large write and one small one.
 	Write(p []byte)
 
+	// WriteImmutable is Write for a p that does not change any more: of one of
+	// 16 KiB or more nothing is copied, and the outbox refers to what waits. (What
+	// lies in the loop's own memory for input is copied all the same.)
+	WriteImmutable(p []byte)
+
+	// WriteLent is WriteImmutable for a p that is used again later: it does not
+	// change while the conn is congested, which it is at least as long as any of p
+	// waits. See Reclaim.
+	WriteLent(p []byte)
+
+	// WriteBuffer is WriteImmutable for a p that lies in b. The outbox has a
+	// reference to b as long as it needs one; the caller keeps its own.
+	WriteBuffer(p []byte, b *Buffer)
+
+	// Reclaim copies what waits of writes of lent memory, so that it may change.
+	Reclaim()
+
 	// Reserve returns an empty slice with room for at least n bytes that lies
 	// in the outbox itself: append to it and hand the result to Commit. The
 	// room may be overrun, at the price of a copy. It is valid until the next
@@ -46,6 +63,12 @@ type Conn interface {
 	// follows: the outbox has risen above its high watermark, or the conn has
 	// written its share of this turn (Config.WriteBytesPerTurn) and more waits.
 	Congested() bool
+
+	// ReadInto has the next read go to p, of which Data is then given the part
+	// that was filled, instead of the loop's own memory: a place where what is
+	// expected will be needed. It holds for one read; an empty p takes it back.
+	// p must stay as it is until then.
+	ReadInto(p []byte)
 
 	// PauseRead stops the delivery of Data and EOF from the next call on,
 	// until ResumeRead. A reset or a full hang-up is reported all the same, and
@@ -122,8 +145,9 @@ type Conn interface {
 //
 // Loop-owned: called only from its event loop.
 type Protocol interface {
-	// Data delivers bytes that were read. p belongs to the loop: it may be
-	// written to, and is valid only during the call.
+	// Data delivers bytes that were read. p belongs to the loop, unless they were
+	// read into a place of the protocol's ([Conn.ReadInto]): it may be written to,
+	// and is valid only during the call.
 	Data(p []byte)
 
 	// EOF tells, at most once and after all data, that the peer has ended its

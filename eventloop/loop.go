@@ -35,6 +35,10 @@ const (
 // what a client sends in a burst, and a short read is the usual case.
 const readBufferBytes = 64 << 10
 
+// inputBytes is how much a read of a large transfer may take: a message of that
+// size that has arrived lies whole in the loop's memory.
+const inputBytes = 4 * readBufferBytes
+
 // Loop is one event loop. All state of its conns is owned by the goroutine that
 // runs it; [Loop.Post] and [Conn.Post] are the doors for everybody else.
 //
@@ -53,9 +57,10 @@ type Loop struct {
 	wheel   wheel
 	armed   int64 // tick the kernel's timer is set to; never if it is not
 	buffers buffers
-	input   []byte    // every read goes here
-	most    int       // bytes of input that a read takes
-	iov     [2][]byte // scratch for large writes
+	input   []byte                 // every read goes here, but for those of places
+	most    int                    // bytes of input that an ordinary read takes
+	places  map[*socket][]byte     // where the next read of a conn is to go
+	iov     [piecesPerWrite][]byte // scratch for vectored writes
 
 	mailbox mailbox
 	current *socket   // the conn whose event is handled; flushed at its end
@@ -82,7 +87,7 @@ type Loop struct {
 func newLoop(index int, group *Group, config *Config, k kernel.Kernel, t *table) *Loop {
 	l := &Loop{
 		index: index, group: group, config: config, kernel: k, table: t,
-		base: k.Now(), armed: never, input: make([]byte, readBufferBytes), empty: make(chan struct{}), stopped: make(chan struct{}),
+		base: k.Now(), armed: never, input: make([]byte, inputBytes), places: make(map[*socket][]byte), empty: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	l.now = l.base
 	l.LimitReads(0)
@@ -106,16 +111,25 @@ func (l *Loop) PostOwed(fn func()) bool { return l.mailbox.force(task{fn: fn}) }
 func (l *Loop) Index() int { return l.index }
 
 // LimitReads bounds what one read takes of any conn, in bytes: what a protocol
-// that pauses has still to be given is at most that. Zero, the default, is the
-// most that there is, 64 KiB.
+// that pauses has still to be given is at most that, unless it has said itself where
+// to read to ([Conn.ReadInto]). Zero, the default, is the most that there is, 64 KiB.
 func (l *Loop) LimitReads(n int) {
-	if l.most = n; n <= 0 || n > len(l.input) {
-		l.most = len(l.input)
+	if l.most = n; n <= 0 || n > readBufferBytes {
+		l.most = readBufferBytes
 	}
 }
 
 // Now is the time at which this turn began.
 func (l *Loop) Now() time.Time { return l.now }
+
+// Input is the loop's memory for what conns read, 256 KiB, for [Conn.ReadInto]: a
+// read goes to its first 64 KiB otherwise. It is nil while reads are limited.
+func (l *Loop) Input() []byte {
+	if l.most < readBufferBytes {
+		return nil
+	}
+	return l.input
+}
 
 // AfterFunc calls fn on the loop, once, after d or up to 9 ms later. A timer
 // that is running when the loop stops does not fire.

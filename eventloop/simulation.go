@@ -60,6 +60,9 @@ func (s *Simulation) Timer() {
 	s.loop.onTimer()
 }
 
+// OwnsInput reports whether p is what a read put into the loop's memory.
+func (s *Simulation) OwnsInput(p []byte) bool { return within(p, s.loop.input) }
+
 // Conns is the number of conns that have not ended.
 func (s *Simulation) Conns() int { return int(s.loop.conns.Load()) }
 

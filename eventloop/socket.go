@@ -149,6 +149,7 @@ func (s *socket) destroy() {
 		t.idle()
 	}
 	s.out.release(&l.buffers)
+	s.ReadInto(nil)
 	l.table.put(int(s.fd), nil)
 	if s.err == nil {
 		l.kernel.Close(int(s.fd))

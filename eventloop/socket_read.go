@@ -91,13 +91,15 @@ func (s *socket) read() {
 			s.queue()
 			return
 		}
-		n, err := l.kernel.Read(int(s.fd), l.input[:l.most])
+		p := s.place()
+		n, err := l.kernel.Read(int(s.fd), p)
 		if n > 0 {
 			budget -= n
-			if n < l.most && !s.has(readToEnd) {
+			if n < len(p) && !s.has(readToEnd) {
 				s.clear(readable)
 			}
-			s.deliver(l.input[:n])
+			s.ReadInto(nil)
+			s.deliver(p[:n])
 			continue
 		}
 		s.clear(readable | readToEnd)
@@ -124,6 +126,24 @@ func (s *socket) foretell() {
 		s.foretold = true
 		s.call(doPeerEnded, nil)
 	}
+}
+
+func (s *socket) ReadInto(p []byte) {
+	s.loop.assertOwner()
+	if places := s.loop.places; len(p) > 0 && s.phase == opened {
+		places[s] = p
+	} else {
+		delete(places, s)
+	}
+}
+
+// place is where the next read is to go: a turn's share at most.
+func (s *socket) place() []byte {
+	l := s.loop
+	if p, ok := l.places[s]; ok {
+		return p[:min(len(p), l.config.ReadBytesPerTurn)]
+	}
+	return l.input[:l.most]
 }
 
 func (s *socket) deliver(p []byte) {

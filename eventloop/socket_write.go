@@ -11,20 +11,53 @@ const (
 	corkBytes = 64 << 10
 )
 
-func (s *socket) Write(p []byte) {
+func (s *socket) Write(p []byte) { s.write(p, copied, nil) }
+
+func (s *socket) WriteImmutable(p []byte) { s.write(p, referred, nil) }
+
+func (s *socket) WriteLent(p []byte) { s.write(p, lent, nil) }
+
+func (s *socket) WriteBuffer(p []byte, b *Buffer) { s.write(p, referred, b) }
+
+func (s *socket) Reclaim() {
+	s.loop.assertOwner()
+	s.out.reclaim(&s.loop.buffers)
+	s.touch()
+}
+
+// keeping says what the outbox may do with a large payload that the kernel does
+// not take at once.
+type keeping uint8
+
+const (
+	copied   keeping = iota
+	referred         // it does not change until it is sent
+	lent             // the same, and somebody waits to use it again
+)
+
+func (s *socket) write(p []byte, k keeping, b *Buffer) {
 	s.loop.assertOwner()
 	if len(p) == 0 || !s.admit(len(p)) {
 		return
 	}
-	if len(p) >= largeWrite && !s.has(blocked|spent) {
-		s.writeLarge(p)
+	if len(p) < largeWrite {
+		s.out.add(&s.loop.buffers, p)
+	} else if p = s.offer(p); s.phase == ended {
 		return
-	}
-	s.out.add(&s.loop.buffers, p)
-	if len(p) >= largeWrite {
-		s.out.large = len(p)
+	} else if len(p) > 0 {
+		s.keep(p, k, b)
+		s.out.queue.large = len(p)
 	}
 	s.wrote()
+}
+
+// keep puts what is left of a large payload at the end of the outbox.
+func (s *socket) keep(p []byte, k keeping, b *Buffer) {
+	if k == copied || within(p, s.loop.input) { // which the next read overwrites
+		s.out.addLarge(&s.loop.buffers, p)
+		return
+	}
+	s.out.addPiece(&s.loop.buffers, piece{p: p, buf: b, lent: k == lent})
 }
 
 func (s *socket) Reserve(n int) []byte {
@@ -46,7 +79,8 @@ func (s *socket) Commit(p []byte) {
 		return
 	}
 	if len(p) >= largeWrite {
-		s.out.large = len(p)
+		s.out.closeBuffer(&s.loop.buffers)
+		s.out.queue.large = len(p)
 	}
 	s.wrote()
 }
@@ -60,7 +94,7 @@ func (s *socket) mayWrite() bool { return s.phase == opened && !s.has(finWanted)
 func (s *socket) full(n int) bool {
 	waiting := s.out.len()
 	if n < largeWrite {
-		waiting -= s.out.large
+		waiting -= s.out.large()
 	}
 	return waiting > s.loop.config.OutboxBytes
 }
@@ -85,53 +119,55 @@ func (s *socket) wrote() {
 	if s.out.len() >= corkBytes {
 		s.send()
 	}
-	if waiting := s.out.len(); waiting > s.loop.config.HighWatermark || waiting > 0 && s.has(spent) {
+	if waiting := s.out.len(); waiting > s.loop.config.HighWatermark || waiting > 0 && s.has(spent) || s.out.lends() {
 		s.set(above)
 	}
 	s.touch()
 }
 
-// writeLarge offers p to the kernel together with what waits, and keeps what is
-// left of both.
-func (s *socket) writeLarge(p []byte) {
-	l := s.loop
-	waiting := s.out.len()
-	share := s.share()
-	first := s.out.pending()[:min(waiting, share)]
-	second := p[:min(len(p), share-len(first))]
-	l.iov[0], l.iov[1] = first, second
-	iov := l.iov[:]
-	if waiting == 0 {
-		iov = iov[1:]
+// offer hands p to the kernel together with what waits, and returns what is left
+// of p. The kernel takes all that waits before it takes any of p.
+func (s *socket) offer(p []byte) (rest []byte) {
+	if s.has(blocked | spent) {
+		return p
 	}
-	n, err := l.kernel.Writev(int(s.fd), iov)
-	l.iov[0], l.iov[1] = nil, nil
-	if err != nil && err != unix.EAGAIN {
-		s.end(ioError(err))
-		return
+	waiting, share := s.out.len(), s.share()
+	iov := s.out.offer(s.loop.iov[:0], share)
+	if waiting < share && len(iov) < piecesPerWrite {
+		iov = append(iov, p[:min(len(p), share-waiting)])
 	}
-	s.took(n, len(first)+len(second))
-	s.out.sent(min(n, waiting))
-	if rest := p[max(0, n-waiting):]; len(rest) > 0 {
-		s.out.add(&l.buffers, rest)
-		s.out.large = len(rest)
-	}
-	s.wrote()
+	n := s.transfer(iov)
+	s.out.sent(&s.loop.buffers, min(n, waiting))
+	return p[max(0, n-waiting):]
 }
 
 // send writes what waits, until the kernel refuses or the conn has had its share.
 func (s *socket) send() {
 	for s.out.len() > 0 && !s.has(blocked|spent) && s.phase != ended {
-		p := s.out.pending()
-		p = p[:min(len(p), s.share())]
-		n, err := s.loop.kernel.Write(int(s.fd), p)
-		if err != nil && err != unix.EAGAIN {
-			s.end(ioError(err))
-			return
-		}
-		s.took(n, len(p))
-		s.out.sent(n)
+		n := s.transfer(s.out.offer(s.loop.iov[:0], s.share()))
+		s.out.sent(&s.loop.buffers, n)
 	}
+}
+
+// transfer hands iov to the kernel and returns how many bytes it took.
+func (s *socket) transfer(iov [][]byte) (n int) {
+	var err error
+	offered := 0
+	for _, p := range iov {
+		offered += len(p)
+	}
+	if len(iov) == 1 {
+		n, err = s.loop.kernel.Write(int(s.fd), iov[0])
+	} else {
+		n, err = s.loop.kernel.Writev(int(s.fd), iov)
+	}
+	clear(iov)
+	if err != nil && err != unix.EAGAIN {
+		s.end(ioError(err))
+		return 0
+	}
+	s.took(n, offered)
+	return n
 }
 
 // share is how many bytes may be written before others have their turn.
@@ -178,7 +214,7 @@ func (s *socket) flush() {
 		s.stall = s.loop.after(s.loop.config.WriteTimeout)
 		s.await()
 	}
-	if s.has(above) && waiting <= s.loop.config.LowWatermark {
+	if s.has(above) && waiting <= s.loop.config.LowWatermark && !s.out.lends() {
 		s.clear(above)
 		s.set(drainedDue)
 		s.queue()

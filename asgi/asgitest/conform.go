@@ -104,7 +104,7 @@ type testCase struct {
 }
 
 func cases() []testCase {
-	return slices.Concat(scopeCases, targetCases, requestCases, responseCases, lifeCycleCases, extensionCases,
+	return slices.Concat(scopeCases, targetCases, requestCases, responseCases, bulkCases, lifeCycleCases, extensionCases,
 		webSocketCases, webSocketMessageCases, webSocketCloseCases, orderCases, floodCases, lifespanCases)
 }
 

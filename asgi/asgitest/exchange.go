@@ -3,6 +3,7 @@ package asgitest
 import (
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -122,6 +123,15 @@ func (x *Exchange) Buffered() int {
 func (x *Exchange) Congested() bool {
 	x.check("Congested")
 	return x.filled
+}
+
+// Reclaim implements [asgi.Exchange]: what was sent is copied at once.
+func (x *Exchange) Reclaim() { x.check("Reclaim") }
+
+// Keep implements [asgi.Exchange].
+func (x *Exchange) Keep(p []byte) []byte {
+	x.check("Keep")
+	return slices.Clone(p)
 }
 
 // Pause implements [asgi.Exchange].

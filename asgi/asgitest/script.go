@@ -54,6 +54,14 @@ type (
 		more          bool
 	}
 
+	// lendStep sends an event with memory of its own, which it overwrites as soon as
+	// the payload's lifetime is over.
+	lendStep struct {
+		payload string
+		event   func(p []byte, l asgi.Lifetime) asgi.SendEvent
+		life    asgi.Lifetime
+	}
+
 	// waitStep waits for a signal, without receiving.
 	waitStep struct{ signal string }
 
@@ -75,6 +83,7 @@ func (receiveStep) step() {}
 func (sendStep) step()    {}
 func (floodStep) step()   {}
 func (fileStep) step()    {}
+func (lendStep) step()    {}
 func (waitStep) step()    {}
 func (doStep) step()      {}
 func (callStep) step()    {}
@@ -187,6 +196,27 @@ func scopeHas(check func(scope *asgi.Scope) error) step {
 // send sends an event that must be accepted.
 func send(ev asgi.SendEvent) step {
 	return sendStep{ev, func(err error, _ scriptForm) error { return err }}
+}
+
+// lend sends a payload of every lifetime, one after the other.
+func lend(payload string, event func(p []byte, l asgi.Lifetime) asgi.SendEvent) []step {
+	var steps []step
+	for _, life := range []asgi.Lifetime{asgi.DuringSend, asgi.UntilWritable, asgi.Immutable} {
+		steps = append(steps, lendStep{payload, event, life})
+	}
+	return steps
+}
+
+// finish overwrites memory whose time as a payload is over, and judges the result:
+// a client may be gone.
+func (st lendStep) finish(p []byte, err error) error {
+	if st.life != asgi.Immutable {
+		clear(p)
+	}
+	if errors.Is(err, asgi.ErrDisconnected) {
+		return nil
+	}
+	return err
 }
 
 // sendOutOfOrder sends an event that must be refused with an OrderError.

@@ -48,6 +48,9 @@ func (c call) play(st step) error {
 		return st.check(err)
 	case fileStep:
 		return st.play(func(ev asgi.SendEvent) error { return c.send(c.ctx, ev) })
+	case lendStep:
+		p := []byte(st.payload)
+		return st.finish(p, c.send(c.ctx, st.event(p, st.life)))
 	case waitStep:
 		return c.await(st.signal)
 	case doStep:

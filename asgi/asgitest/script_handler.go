@@ -28,7 +28,8 @@ type scriptReceiver struct {
 	x       asgi.Exchange
 	n       int // the step under way
 	match   matcher
-	count   int // of a flood
+	count   int    // of a flood
+	lent    []byte // nil but while a payload is lent
 	waiting bool
 	queue   []asgi.ReceiveEvent // delivered, not yet asked for
 	over    bool
@@ -76,6 +77,8 @@ func (p *scriptReceiver) play(st step) (done bool, err error) {
 			return false, nil
 		}
 		return true, st.play(p.x.Send)
+	case lendStep:
+		return p.lend(st)
 	case waitStep:
 		return p.await(st), nil
 	case doStep:
@@ -105,6 +108,22 @@ func (p *scriptReceiver) receive(st receiveStep) (done bool, err error) {
 	}
 	p.x.Resume()
 	return false, nil
+}
+
+func (p *scriptReceiver) lend(st lendStep) (done bool, err error) {
+	if p.congested() {
+		return false, nil
+	}
+	if p.lent == nil {
+		p.lent = []byte(st.payload)
+		err = p.x.Send(st.event(p.lent, st.life))
+		if st.life == asgi.UntilWritable && err == nil && p.congested() {
+			return false, nil
+		}
+	}
+	err = st.finish(p.lent, err)
+	p.lent = nil
+	return true, err
 }
 
 func (p *scriptReceiver) flood(st floodStep) (done bool, err error) {

@@ -1,6 +1,7 @@
 package nethttp
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gale-server/gale/asgi"
@@ -41,6 +42,12 @@ func (x *exchange) end() { x.ended = true; x.stopTimers() }
 // ready reports whether data may be delivered. A peer that does not read is not
 // read from either: what it asks for next would only pile up.
 func (x *exchange) ready() bool { return !x.paused && !x.congested }
+
+// Reclaim has nothing to do: what is not immutable is copied at once.
+func (x *exchange) Reclaim() {}
+
+// Keep returns a copy: the memory that is read into is used again.
+func (x *exchange) Keep(p []byte) []byte { return slices.Clone(p) }
 
 func (x *exchange) Adopt()      { x.adopt() }
 func (x *exchange) Owned() bool { return x.owned() }

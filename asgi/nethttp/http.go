@@ -216,7 +216,7 @@ func (x *httpExchange) apply(ev asgi.SendEvent) error {
 	case *asgi.HTTPResponseStart:
 		return x.res.hold(e.Status, e.Headers, e.Trailers)
 	case *asgi.HTTPResponseBody:
-		return x.res.body(e.Body, e.MoreBody, x.persists())
+		return x.res.body(e.Body, e.Lifetime, e.MoreBody, x.persists())
 	case *asgi.HTTPResponseTrailers:
 		return x.res.trailer(e.Headers, e.MoreTrailers)
 	case *asgi.HTTPEarlyHint:

@@ -96,6 +96,14 @@ func (s *response) hold(status int, headers []asgi.Header, trailers bool) error 
 	return nil
 }
 
+// kept is p, which an outbox is to hold: a copy, unless it is immutable.
+func kept(p []byte, l asgi.Lifetime) []byte {
+	if l == asgi.Immutable {
+		return p
+	}
+	return append([]byte(nil), p...)
+}
+
 // bodiless reports whether the body goes nowhere
 // (https://www.rfc-editor.org/rfc/rfc9112#section-6.3).
 func (s *response) bodiless() bool {
@@ -130,15 +138,15 @@ func (s *response) account(n int64, more, persist bool) (p piece, err error) {
 	return p, nil
 }
 
-// body sends a piece of the body, which is copied. persist says that the
-// connection may serve another request.
-func (s *response) body(p []byte, more, persist bool) error {
+// body sends a piece of the body. persist says that the connection may serve
+// another request.
+func (s *response) body(p []byte, l asgi.Lifetime, more, persist bool) error {
 	out, err := s.account(int64(len(p)), more, persist)
 	if err != nil {
 		return err
 	}
 	if !s.bodiless() && len(p) > 0 {
-		out.body = append(make([]byte, 0, len(p)), p...)
+		out.body = kept(p, l)
 		out.weight = len(p)
 	}
 	s.put(out)
@@ -198,7 +206,7 @@ func (s *response) hint(links []string) error {
 func (s *response) answer(status int, headers []asgi.Header) {
 	s.headers = append([]asgi.Header{{Name: "content-type", Value: "text/plain; charset=utf-8"}}, headers...)
 	s.status, s.length, s.trailers, s.bytes = status, -1, false, 0
-	_ = s.body([]byte(http.StatusText(status)+"\n"), false, false) // no length, no error
+	_ = s.body([]byte(http.StatusText(status)+"\n"), asgi.Immutable, false, false) // no length, no error
 }
 
 // cut ends a response that cannot be completed. What was sent before is written.

@@ -227,7 +227,7 @@ func (x *webSocketExchange) message(e *asgi.WebSocketSend) error {
 	case !utf8.Valid(e.Data):
 		return errTextUTF8
 	}
-	x.put(frame{kind: kind, data: append([]byte(nil), e.Data...)})
+	x.put(frame{kind: kind, data: kept(e.Data, e.Lifetime)})
 	return nil
 }
 
@@ -269,7 +269,7 @@ func (x *webSocketExchange) refuse(status int, headers []asgi.Header) {
 }
 
 func (x *webSocketExchange) denyBody(e *asgi.WebSocketDenialBody) error {
-	if err := x.deny.body(e.Body, e.MoreBody, false); err != nil {
+	if err := x.deny.body(e.Body, asgi.DuringSend, e.MoreBody, false); err != nil {
 		return err
 	}
 	if !x.denied {

@@ -31,9 +31,14 @@ func (s *sink) Commit(p []byte) {
 		s.buf = p[:0]
 	}
 }
-func (s *sink) Write([]byte)    {}
-func (s *sink) Buffered() int   { return 0 }
-func (s *sink) Congested() bool { return false }
+func (s *sink) Write([]byte)                              {}
+func (s *sink) Buffered() int                             { return 0 }
+func (s *sink) Congested() bool                           { return false }
+func (s *sink) WriteImmutable(p []byte)                   { s.Write(p) }
+func (s *sink) WriteLent(p []byte)                        { s.Write(p) }
+func (s *sink) WriteBuffer(p []byte, _ *eventloop.Buffer) { s.Write(p) }
+func (s *sink) Reclaim()                                  {}
+func (s *sink) ReadInto([]byte)                           {}
 
 var (
 	helloStart = &asgi.HTTPResponseStart{Status: 200, Headers: []asgi.Header{{Name: "content-type", Value: "text/plain"}}}

@@ -23,6 +23,10 @@ type phase interface {
 	// stuck: the peer has ended its stream, and what it sent before waits for the
 	// application. It may be called again and again.
 	stuck()
+
+	// place is where what comes next is to be read to, of what is expected soon;
+	// nil: where the loop reads.
+	place() []byte
 	drained()
 	deadline()
 	closed(err error)
@@ -64,6 +68,14 @@ func (c *conn) Data(p []byte) {
 		c.hold(rest)
 		c.sock.PauseRead()
 		c.goOn()
+	}
+	c.expect()
+}
+
+// expect has the next read go where its bytes will be needed.
+func (c *conn) expect() {
+	if len(c.held) == 0 {
+		c.sock.ReadInto(c.phase.place())
 	}
 }
 
@@ -125,6 +137,7 @@ func (c *conn) Turn() {
 		return
 	}
 	c.sock.ResumeRead()
+	c.expect()
 	if c.ended {
 		c.phase.eof()
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"math"
+	"slices"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/asgi/internal/engine"
@@ -18,6 +19,7 @@ type exchange struct {
 	order     asgi.Order
 	paused    bool // by the application
 	congested bool // the conn is, or a file is being sent
+	lending   bool // the outbox may refer to a payload that was lent; it is congested then
 	gone      bool // the peer is
 	ended     bool // the application is
 	over      bool // the conn has nothing to do with this exchange any more
@@ -25,8 +27,8 @@ type exchange struct {
 }
 
 // finish ends the conn's part in the exchange, end the application's.
-func (x *exchange) finish() { x.over = true; x.stopTimers() }
-func (x *exchange) end()    { x.ended = true; x.stopTimers() }
+func (x *exchange) finish() { x.over = true; x.Reclaim(); x.stopTimers() }
+func (x *exchange) end()    { x.ended = true; x.Reclaim(); x.stopTimers() }
 
 // ready reports whether data may be delivered. A peer that does not read is not
 // read from either: what it asks for next would only pile up.
@@ -43,6 +45,40 @@ func (x *exchange) Buffered() int {
 // is would never stop.
 func (x *exchange) Congested() bool {
 	return x.congested || !x.over && x.c.sock.Ended()
+}
+
+// Reclaim ends what was lent, with a copy of what is still needed.
+func (x *exchange) Reclaim() {
+	if x.lending {
+		x.lending = false
+		x.c.sock.Reclaim()
+	}
+}
+
+// Keep gives up the memory of a message that was gathered for it.
+func (x *exchange) Keep(p []byte) []byte {
+	if w := x.c.w; w.received != nil && w.received.Holds(p) {
+		w.received = nil // nobody gives it back
+		return p
+	}
+	return slices.Clone(p)
+}
+
+// write hands a large payload to the socket. What lies in the message being
+// received stays as it is, since nobody may change that.
+func (x *exchange) write(p []byte, l asgi.Lifetime) {
+	sock, received := x.c.sock, x.c.w.received
+	switch {
+	case received != nil && received.Holds(p):
+		sock.WriteBuffer(p, received)
+	case l == asgi.Immutable:
+		sock.WriteImmutable(p)
+	case l == asgi.UntilWritable:
+		sock.WriteLent(p)
+		x.lending = sock.Congested()
+	default:
+		sock.Write(p)
+	}
 }
 
 func (x *exchange) Pause()  { x.setPaused(true) }

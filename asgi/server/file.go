@@ -26,11 +26,12 @@ const fileChunk = 128 << 10
 type fileSender struct {
 	x       *httpExchange
 	file    *os.File
-	off     int64 // where the next chunk begins
-	left    int64 // bytes
-	more    bool  // the body goes on after this piece
-	framed  bool  // the piece has framing, and bytes, on the wire
-	waiting bool  // for room in the outbox
+	off     int64  // where the next chunk begins
+	left    int64  // bytes
+	more    bool   // the body goes on after this piece
+	framed  bool   // the piece has framing, and bytes, on the wire
+	waiting bool   // for room in the outbox
+	chunk   []byte // of the loop's memory, being filled
 }
 
 // sendPath completes the response with a file.
@@ -132,13 +133,14 @@ func wholePiece(m *http1.Machine, n int64) error {
 func (s *fileSender) next() {
 	s.waiting = s.x.c.sock.Congested()
 	if !s.waiting {
+		s.chunk = s.x.c.w.loop.Take(fileChunk)
 		go s.read() // ends with its one chunk posted
 	}
 }
 
 // read reads a chunk, on a goroutine of its own, and hands it to the loop.
 func (s *fileSender) read() {
-	chunk := make([]byte, min(s.left, fileChunk))
+	chunk := s.chunk[:min(s.left, fileChunk)]
 	n, err := s.file.ReadAt(chunk, s.off)
 	switch {
 	case n == len(chunk):
@@ -154,12 +156,14 @@ func (s *fileSender) read() {
 // deliver writes a chunk, on the loop, and goes on or ends.
 func (s *fileSender) deliver(chunk []byte, err error) {
 	x := s.x
+	memory := x.c.w.loop.Share(s.chunk)
+	defer memory.Release()
 	if x.over {
 		s.file.Close()
 		return
 	}
 	if err == nil {
-		x.c.sock.Write(chunk)
+		x.c.sock.WriteBuffer(chunk, memory)
 		x.bytes += int64(len(chunk))
 		s.left -= int64(len(chunk))
 		s.off += int64(len(chunk))

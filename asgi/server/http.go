@@ -254,6 +254,13 @@ func (h *httpConn) stuck() {
 	}
 }
 
+func (h *httpConn) place() []byte {
+	if !h.closing && h.m.BodyLeft() >= bulkBytes {
+		return h.c.w.loop.Input()
+	}
+	return nil
+}
+
 func (h *httpConn) drained() {
 	switch x := h.x; {
 	case x == nil:

@@ -52,8 +52,11 @@ func (x *httpExchange) PostOwed(fn func()) bool { return postOwed(x.c.w.loop, x,
 
 func (x *httpExchange) AfterFunc(d time.Duration, fn func()) asgi.Timer { return x.after(x, d, fn) }
 
-// complete reports whether the response is.
-func (x *httpExchange) complete() bool { return x.order.Complete() && x.file == nil }
+// complete reports whether the response is, and nothing of it is somebody else's
+// any more.
+func (x *httpExchange) complete() bool {
+	return x.order.Complete() && x.file == nil && !x.lending
+}
 
 // proceed tells a waiting client to send its body, once the application wants
 // it (https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1).
@@ -106,7 +109,7 @@ func (x *httpExchange) vanish() {
 
 func (x *httpExchange) uncongest() {
 	if x.congested {
-		x.congested = false
+		x.congested, x.lending = false, false
 		deliver(x, x.receiver, writable)
 	}
 }
@@ -143,7 +146,7 @@ func (x *httpExchange) apply(ev asgi.SendEvent) error {
 	case *asgi.HTTPResponseStart:
 		return x.hold(e)
 	case *asgi.HTTPResponseBody:
-		return x.body(e.Body, e.MoreBody)
+		return x.body(e.Body, e.Lifetime, e.MoreBody)
 	case *asgi.HTTPResponseTrailers:
 		return x.trailer(e)
 	case *asgi.HTTPEarlyHint:
@@ -177,7 +180,7 @@ func (x *httpExchange) hold(e *asgi.HTTPResponseStart) error {
 
 // body sends a piece of the body, and the held start before the first one. If
 // either is refused, nothing is written.
-func (x *httpExchange) body(p []byte, more bool) error {
+func (x *httpExchange) body(p []byte, l asgi.Lifetime, more bool) error {
 	known := int64(-1)
 	if !more {
 		known = int64(len(p))
@@ -185,7 +188,7 @@ func (x *httpExchange) body(p []byte, more bool) error {
 	err := x.write(known, len(p), func(out []byte) ([]byte, error) {
 		switch m := &x.h.m; {
 		case len(p) >= copyBelow:
-			return x.largeBody(out, p, more)
+			return x.largeBody(out, p, l, more)
 		case more:
 			return m.AppendBody(out, p)
 		default:
@@ -241,7 +244,7 @@ func (x *httpExchange) write(bodyBytes int64, room int, piece func(out []byte) (
 // largeBody frames p without copying it, and returns what is still to be
 // committed. Nothing is committed before all of it is known to be legal: a last
 // piece may be too short.
-func (x *httpExchange) largeBody(out, p []byte, more bool) ([]byte, error) {
+func (x *httpExchange) largeBody(out, p []byte, l asgi.Lifetime, more bool) ([]byte, error) {
 	m := &x.h.m
 	out, send, err := m.AppendPiece(out, int64(len(p)))
 	if err != nil {
@@ -259,7 +262,7 @@ func (x *httpExchange) largeBody(out, p []byte, more bool) ([]byte, error) {
 		return append(out, end...), err
 	}
 	x.c.sock.Commit(out)
-	x.c.sock.Write(p)
+	x.exchange.write(p, l)
 	return append(x.c.sock.Reserve(len(end)), end...), nil
 }
 

@@ -24,6 +24,7 @@ type wsConn struct {
 	pinged    bool // a ping waits for any byte
 	leaving   bool // the peer has ended its stream; the deadline is the application's
 	closing   bool
+	bulk      bool      // the last message was large, and the next one may be
 	last      func()    // ends the exchange once the application has done with what came before; nil else
 	opening   *opening  // until the handshake is answered
 	lastRead  time.Time // any byte counts as life
@@ -59,7 +60,7 @@ func (h *httpConn) upgrade(scope *asgi.Scope) {
 	}
 	ws := &wsConn{
 		exchange: exchange{c: h.c, order: asgi.NewOrder(asgi.ScopeWebSocket)},
-		m:        *websocket.New(&cfg.WebSocket),
+		m:        *websocket.New(&h.c.w.webSocket),
 		opening:  &opening{h: h, upgrade: up, path: scope.Path},
 	}
 	s := webSocketScope(scope, up.Subprotocols)
@@ -175,7 +176,7 @@ func (x *wsConn) message(e *asgi.WebSocketSend) error {
 			return &websocket.MessageError{Reason: "text message is not valid UTF-8 (RFC 6455 §5.6)"}
 		}
 		x.c.sock.Commit(websocket.AppendHeader(out, websocket.Opcode(kind), len(e.Data)))
-		x.c.sock.Write(e.Data)
+		x.write(e.Data, e.Lifetime)
 	} else {
 		out, err := x.m.AppendMessage(out, kind, copied)
 		if err != nil {
@@ -331,6 +332,7 @@ func (x *wsConn) handleAll(p []byte, n *int) {
 		if !calling {
 			return // a panic of our own costs the connection
 		}
+		x.c.w.endReceived()
 		x.End(asgi.Recovered(recover()))
 	}()
 	ev := &x.c.w.frame
@@ -346,18 +348,45 @@ func (x *wsConn) handleAll(p []byte, n *int) {
 			continue
 		}
 		if x.order.Complete() || x.ended || x.receiver == nil {
+			if ev.Owned {
+				x.c.w.loop.Give(ev.Data)
+			}
 			continue // what was under way when the application closed is dropped
 		}
-		m := &x.c.w.message
+		x.bulk = len(ev.Data) >= bulkBytes
+		w := x.c.w
+		m := &w.message
 		m.Kind, m.Data = asgi.Text, ev.Data
 		if ev.Message == websocket.Binary {
 			m.Kind = asgi.Binary
+		}
+		if ev.Owned {
+			w.received = w.loop.Share(ev.Data)
 		}
 		calling = true
 		x.receiver.Receive(m)
 		calling = false
 		m.Data, ev.Data = nil, nil // a large one must not stay
+		if ev.Owned {
+			w.endReceived()
+		}
 	}
+}
+
+// bulkBytes is what is a large message, or a large part of a body: one that a read
+// of the usual size may not have whole.
+const bulkBytes = 32 << 10
+
+// place is where the rest of a large message is needed.
+func (x *wsConn) place() []byte {
+	if x.closing || x.opening != nil {
+		return nil
+	}
+	rest := x.m.Rest()
+	if rest == nil && x.bulk {
+		return x.c.w.loop.Input()
+	}
+	return rest
 }
 
 func (x *wsConn) handleControl(ev *websocket.Event) {
@@ -438,7 +467,7 @@ func (x *wsConn) stuck() {
 
 func (x *wsConn) drained() {
 	if x.congested {
-		x.congested = false
+		x.congested, x.lending = false, false
 		x.deliver(writable)
 	}
 }
@@ -447,6 +476,7 @@ func (x *wsConn) closed(error) {
 	x.gone, x.closing, x.last = true, true, nil
 	x.announce(websocket.CloseAbnormal, "")
 	x.receiver = nil
+	x.m.Release()
 }
 
 // End closes in the application's name: 1000 if it is done, 1011 if it failed;

@@ -27,9 +27,13 @@ type worker struct {
 	request asgi.HTTPRequest      // the event being delivered
 	frame   websocket.Event       // the event being handled
 	message asgi.WebSocketReceive // the event being delivered
-	spare   [][]asgi.Header       // for the headers of held responses
-	date    string                // of second
-	second  int64
+	// received is the memory of a message being delivered that was gathered: nil if
+	// there is none, or it was kept.
+	received  *eventloop.Buffer
+	webSocket websocket.Config // the server's, with the loop's buffers
+	spare     [][]asgi.Header  // for the headers of held responses
+	date      string           // of second
+	second    int64
 
 	local   eventloop.Addr // of the conn before
 	address asgi.Address   // the same
@@ -40,7 +44,8 @@ type worker struct {
 func (w *worker) Post(fn func()) bool { return w.loop.PostOwed(fn) }
 
 func newWorker(s *Server, loop *eventloop.Loop) *worker {
-	w := &worker{srv: s, loop: loop, empty: make(chan struct{})}
+	w := &worker{srv: s, loop: loop, empty: make(chan struct{}), webSocket: s.cfg.WebSocket}
+	w.webSocket.Buffers = loop
 	w.conns.prev, w.conns.next = &w.conns, &w.conns
 	return w
 }
@@ -65,6 +70,14 @@ func (w *worker) localAddress(a eventloop.Addr) asgi.Address {
 		w.local, w.address = a, address(a)
 	}
 	return w.address
+}
+
+// endReceived gives the memory of the message back that was delivered.
+func (w *worker) endReceived() {
+	if w.received != nil {
+		w.received.Release()
+		w.received = nil
+	}
 }
 
 func (w *worker) remove(c *conn) {

@@ -43,7 +43,7 @@
 //   - Drain: Next returns one event at a time and says how many bytes it took;
 //     the caller goes on until all bytes are taken. NeedData always takes all.
 //   - Bound: a machine buffers at most Config.MaxMessageBytes of one message and
-//     125 bytes of one control frame, never more than twice what has arrived (or
+//     125 bytes of one control frame, never more than four times what has arrived (or
 //     1 KiB), and nothing between messages.
 //
 // # Limits the caller must keep

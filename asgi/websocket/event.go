@@ -73,7 +73,11 @@ type Event struct {
 	N       int         // bytes of p that were taken, counting from its start
 
 	// Data is the payload of a message, ping or pong, or the reason of a close
-	// (valid UTF-8, at most 123 bytes). It is valid until the next call of Next
-	// and may be part of p: whoever wants to keep it copies it.
+	// (valid UTF-8, at most 123 bytes). Unless it is Owned it is valid until the
+	// next call of Next and may be part of p: whoever wants to keep it copies it.
 	Data []byte
+
+	// Owned: Data was gathered in memory of Config.Buffers, which is the caller's
+	// now, to be given back or kept.
+	Owned bool
 }

@@ -52,9 +52,26 @@ func next(m *Machine, p []byte) (event Event, err error) {
 // the promises of Next: the bytes taken, the bound, nothing retained.
 func feed(t testing.TB, m *Machine, in []byte, piece func(rest int) int) *transcript {
 	t.Helper()
+	return feedBy(t, m, in, piece, func(p []byte) []byte { return append([]byte(nil), p...) })
+}
+
+// feedPlaced is feed by somebody who reads into the machine's own place.
+func feedPlaced(t testing.TB, m *Machine, in []byte, piece func(rest int) int) *transcript {
+	t.Helper()
+	return feedBy(t, m, in, piece, func(p []byte) []byte {
+		if place := m.Rest(); len(place) > 0 {
+			return place[:copy(place, p)]
+		}
+		return append([]byte(nil), p...)
+	})
+}
+
+func feedBy(t testing.TB, m *Machine, in []byte, piece func(rest int) int, read func(p []byte) []byte) *transcript {
+	t.Helper()
 	got := new(transcript)
 	for at := 0; at < len(in); {
-		p := append([]byte(nil), in[at:at+max(1, min(piece(len(in)-at), len(in)-at))]...)
+		place := m.Rest()
+		p := read(in[at : at+max(1, min(piece(len(in)-at), len(in)-at))])
 		at += len(p)
 		for whole := p; len(whole) > 0; {
 			event, err := next(m, whole)
@@ -72,7 +89,9 @@ func feed(t testing.TB, m *Machine, in []byte, piece func(rest int) int) *transc
 		}
 		// A machine that kept a part of p would now see it change.
 		for i := range p {
-			p[i] = 0xaa
+			if len(place) == 0 || &p[0] != &place[0] {
+				p[i] = 0xaa
+			}
 		}
 	}
 	return got
@@ -92,7 +111,7 @@ func checkEvent(t testing.TB, event Event, p []byte) {
 func checkBound(t testing.TB, m *Machine, event Event) {
 	t.Helper()
 	limit := m.config.messageLimit()
-	if size := int64(cap(m.gathered)); size > limit || size > max(minGather, 2*int64(len(m.gathered))) {
+	if size := int64(cap(m.gathered)); size > limit || size > max(minGather, gatherFactor*int64(len(m.gathered))) {
 		t.Fatalf("%d bytes buffered for %d that arrived, limit %d", size, len(m.gathered), limit)
 	}
 	if event.Kind == Message && (m.gathered != nil || m.message != 0 || m.text.missing != 0) {
@@ -176,6 +195,10 @@ func checkSplits(t testing.TB, cfg *Config, in []byte) *transcript {
 	for _, size := range []int{3, 7, 997, 65536} {
 		if len(in) > size && len(in)/size < 1<<16 {
 			check(fmt.Sprintf("pieces of %d", size), chops(size))
+			got := feedPlaced(t, New(cfg), in, chops(size))
+			if diff := got.differs(want); diff != "" {
+				t.Fatalf("in place, pieces of %d: %s", size, diff)
+			}
 		}
 	}
 	return want

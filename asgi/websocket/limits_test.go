@@ -10,5 +10,5 @@ import (
 func TestLimitsAreDocumented(t *testing.T) {
 	limits.Check(t, limits.Config{Package: "websocket", Root: "../..", Defaults: Config{
 		MaxMessageBytes: new(Config).messageLimit(),
-	}})
+	}, Others: []string{"Buffers"}})
 }

@@ -16,6 +16,23 @@ type Config struct {
 	// without being told to. Negative: no limit, so that a peer may fill memory;
 	// only for peers that are trusted.
 	MaxMessageBytes int64
+
+	// Buffers lends the memory of messages that come in pieces. Default: nil, it
+	// is allocated.
+	Buffers Buffers
+}
+
+func (c *Config) take(n int) []byte {
+	if c == nil || c.Buffers == nil {
+		return make([]byte, 0, n)
+	}
+	return c.Buffers.Take(n)
+}
+
+func (c *Config) give(p []byte) {
+	if c != nil && c.Buffers != nil && p != nil {
+		c.Buffers.Give(p)
+	}
 }
 
 const defaultMaxMessageBytes = 16 << 20
@@ -44,7 +61,8 @@ type Machine struct {
 	failure *Error // set in phaseFailed, and only there
 
 	// gathered holds the payload of the message that is arriving, as far as it
-	// came in earlier calls; nil as soon as the message is handed over.
+	// came in earlier calls; nil as soon as the message is handed over. It lies in
+	// memory of Config.Buffers.
 	gathered []byte
 	// control holds the payload of a control frame that was cut; it exists only
 	// until the rest has come.

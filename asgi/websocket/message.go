@@ -1,9 +1,26 @@
 package websocket
 
-// minGather is the least capacity, in bytes, of the buffer for a message that
-// comes in pieces, unless its end is known to be nearer. It is all that a peer
-// can make us allocate ahead of what it sent.
-const minGather = 1024
+const (
+	// minGather is the least capacity, in bytes, of the buffer for a message that
+	// comes in pieces, unless its end is known to be nearer.
+	minGather = 1024
+	// gatherFactor is how many times as much as has arrived such a buffer may hold.
+	// It bounds what a peer can make us allocate ahead of what it sent, and what is
+	// copied of a message: a third of it.
+	gatherFactor = 4
+	// minRest is what must have arrived of a message, and be missing, for a read of
+	// its own.
+	minRest = 16 << 10
+)
+
+// Buffers lends memory for messages that arrive in pieces. Where its memory is
+// the loop's, it is loop-owned as the machine is.
+type Buffers interface {
+	// Take lends an empty slice with room for at least n bytes.
+	Take(n int) []byte
+	// Give takes it back.
+	Give(p []byte)
+}
 
 // readData takes the next payload bytes of the message that is arriving.
 func (m *Machine) readData(event *Event, p []byte) {
@@ -30,29 +47,54 @@ func (m *Machine) completeMessage(event *Event, end []byte) {
 	event.Kind, event.Message, event.Data = Message, m.message, end
 	if m.gathered != nil {
 		m.gather(end)
-		event.Data, m.gathered = m.gathered, nil
+		event.Data, event.Owned, m.gathered = m.gathered, true, nil
 	}
 	m.message = 0
 }
 
-// gather copies p behind the earlier pieces of its message.
+// gather puts p behind the earlier pieces of its message. It copies nothing if p
+// was read into the place that Rest returned.
 func (m *Machine) gather(p []byte) {
-	if arrived := len(m.gathered) + len(p); arrived > cap(m.gathered) {
-		grown := make([]byte, len(m.gathered), m.gatherCap(arrived))
-		copy(grown, m.gathered)
-		m.gathered = grown
+	n := len(m.gathered)
+	if n+len(p) > cap(m.gathered) {
+		m.growTo(n + len(p))
+	} else if len(p) > 0 && &m.gathered[:n+1][n] == &p[0] {
+		m.gathered = m.gathered[:n+len(p)]
+		return
 	}
 	m.gathered = append(m.gathered, p...)
 }
 
+// Rest returns the place where the payload that is missing will be needed, or as
+// much of it as may be allocated yet; nil unless a large message is arriving. Bytes
+// of the peer that are read into it, from its start, and handed to Next from there
+// are not copied. It is valid until the next call of a method.
+func (m *Machine) Rest() []byte {
+	n := len(m.gathered)
+	if n < minRest || m.phase != phasePayload || m.frame.op.isControl() || m.frame.remaining < minRest {
+		return nil
+	}
+	if cap(m.gathered)-n < minRest {
+		m.growTo(n)
+	}
+	return m.gathered[n:min(int64(cap(m.gathered)), int64(n)+m.frame.remaining)]
+}
+
+// growTo moves the message to a buffer for one of which arrived bytes are here.
+func (m *Machine) growTo(arrived int) {
+	grown := append(m.config.take(m.gatherCap(arrived)), m.gathered...)
+	m.config.give(m.gathered)
+	m.gathered = grown
+}
+
 // gatherCap chooses the capacity for a message of which arrived bytes are here:
-// twice as much, so that the copies of a message cost linear time whatever its
-// pieces, and so that a declared length costs nothing before its bytes come;
+// some times as much, so that the copies of a message cost linear time whatever
+// its pieces, and so that a declared length costs nothing before its bytes come;
 // and never more than the message can still become.
 func (m *Machine) gatherCap(arrived int) int {
 	most := m.config.messageLimit()
 	if m.frame.fin {
 		most = int64(arrived) + m.frame.remaining
 	}
-	return int(min(most, max(minGather, 2*int64(arrived))))
+	return int(min(most, max(minGather, gatherFactor*int64(arrived))))
 }

@@ -9,7 +9,7 @@ package websocket
 // p is unmasked in place, so it must be writable and must not be read by
 // anybody else; it is not retained. A message that lies whole in p is delivered
 // as a part of p, without a copy; one that comes in pieces is gathered in a
-// buffer of the machine.
+// buffer from Config.Buffers (see Rest), which is the caller's with the message.
 //
 // The error is an *Error: the peer broke a rule. It is final, nothing is
 // buffered any more, and every later call returns it again. The caller sends
@@ -70,7 +70,13 @@ func (m *Machine) fail(failure *Error) {
 	m.release()
 }
 
+// Release gives back the memory of a message that is arriving, for a connection
+// that ends in the middle of it. Nothing but CloseSent and CloseReceived may be
+// called afterwards.
+func (m *Machine) Release() { m.release() }
+
 // release drops the message and the control frame that were arriving.
 func (m *Machine) release() {
+	m.config.give(m.gathered)
 	m.gathered, m.control, m.message = nil, nil, 0
 }

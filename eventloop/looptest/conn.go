@@ -38,11 +38,13 @@ type watched struct {
 }
 
 func (w *watched) Data(p []byte) {
-	defer func() {
-		for i := range p {
-			p[i] = 0xDB
-		}
-	}()
+	if w.conn.Host.sim.OwnsInput(p) { // else it lies in a place of the protocol's
+		defer func() {
+			for i := range p {
+				p[i] = 0xDB
+			}
+		}()
+	}
 	w.Protocol.Data(p)
 }
 

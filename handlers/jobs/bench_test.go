@@ -16,6 +16,8 @@ func (quiet) Send(asgi.SendEvent) error                  { return nil }
 func (quiet) Post(func()) bool                           { return true }
 func (quiet) AfterFunc(time.Duration, func()) asgi.Timer { return quiet{} }
 func (quiet) Congested() bool                            { return false }
+func (quiet) Reclaim()                                   {}
+func (quiet) Keep(p []byte) []byte                       { return p }
 func (quiet) Stop() bool                                 { return true }
 
 func heap() uint64 {

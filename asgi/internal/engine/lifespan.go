@@ -260,6 +260,12 @@ func (l *Lifespan) Buffered() int { return 0 }
 // Congested is false: nothing is sent to a peer.
 func (l *Lifespan) Congested() bool { return false }
 
+// Reclaim does nothing: nothing is sent to a peer.
+func (l *Lifespan) Reclaim() {}
+
+// Keep returns p: no event of a lifespan has a payload.
+func (l *Lifespan) Keep(p []byte) []byte { return p }
+
 // Pause does nothing: there is no data to hold back.
 func (l *Lifespan) Pause() {}
 

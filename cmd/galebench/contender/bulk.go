@@ -62,8 +62,8 @@ func newBulk(cfg Config) *bulk {
 	payload := load.Payload(cfg.TransferBytes)
 	return &bulk{
 		start:   startOf(len(payload)),
-		body:    &asgi.HTTPResponseBody{Body: payload},
-		message: &asgi.WebSocketSend{Kind: asgi.Binary, Data: payload},
+		body:    &asgi.HTTPResponseBody{Body: payload, Lifetime: asgi.Immutable},
+		message: &asgi.WebSocketSend{Kind: asgi.Binary, Data: payload, Lifetime: asgi.Immutable},
 	}
 }
 

@@ -120,5 +120,11 @@ func (x *Exchange) Post(fn func()) bool { return x.loop.Post(fn) }
 // Congested implements [asgi.Exchange]: never.
 func (x *Exchange) Congested() bool { return false }
 
+// Reclaim has nothing to do: what was sent is copied at once.
+func (x *Exchange) Reclaim() {}
+
+// Keep returns a copy.
+func (x *Exchange) Keep(p []byte) []byte { return append([]byte(nil), p...) }
+
 // End implements [asgi.Exchange].
 func (x *Exchange) End(err error) { x.Ended = append(x.Ended, err) }

@@ -32,9 +32,11 @@ type counter struct {
 	bytes  *int
 }
 
-func (c counter) Loop() asgi.Loop     { return c.loop }
-func (c counter) Post(fn func()) bool { return c.loop.Post(fn) }
-func (c counter) Congested() bool     { return false }
+func (c counter) Loop() asgi.Loop      { return c.loop }
+func (c counter) Post(fn func()) bool  { return c.loop.Post(fn) }
+func (c counter) Congested() bool      { return false }
+func (c counter) Reclaim()             {}
+func (c counter) Keep(p []byte) []byte { return p }
 
 func (c counter) Send(ev asgi.SendEvent) error {
 	if send, ok := ev.(*asgi.WebSocketSend); ok {
