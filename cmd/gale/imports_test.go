@@ -33,7 +33,7 @@ var layers = []struct {
 	{"executor/...", []string{"asgi", "executor/...", "eventloop/procs"}},
 	{"handlers/images", nil},
 	{"handlers/cors", []string{"asgi", "asgi/websocket"}}, // whose rules for origins it shares
-	{"handlers/hub/jwt", []string{"asgi", "handlers/hub"}},
+	{"handlers/hub/jwt", []string{"asgi", "handlers/hub", "handlers/internal/jsontext"}},
 	{"handlers/hub/hubtest", []string{"asgi", "asgi/asgitest", "handlers/hub"}}, // for tests
 	// For tests, as the one above:
 	{"handlers/internal/enginetest", []string{"asgi", "asgi/asgitest", "asgi/nethttp", "asgi/server"}},

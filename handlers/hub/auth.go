@@ -36,7 +36,7 @@ func Anyone(grants Grants) Authenticate {
 func TokenOf(scope *asgi.Scope) string {
 	if value, ok := scope.Header("authorization"); ok {
 		if scheme, token, _ := strings.Cut(value, " "); strings.EqualFold(scheme, "Bearer") {
-			return strings.TrimSpace(token)
+			return strings.TrimLeft(token, " ") // 1*SP (RFC 9110, section 11.4); what is behind it belongs to it
 		}
 	}
 	query, _ := url.ParseQuery(scope.QueryString)

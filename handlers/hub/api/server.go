@@ -113,7 +113,7 @@ func (s *Server) knows(scope *asgi.Scope) bool {
 	if !strings.EqualFold(scheme, "Bearer") {
 		return false
 	}
-	sum := sha256.Sum256([]byte(strings.TrimSpace(key)))
+	sum := sha256.Sum256([]byte(strings.TrimLeft(key, " ")))
 	known := 0
 	for i := range s.keys {
 		known |= subtle.ConstantTimeCompare(sum[:], s.keys[i][:])

@@ -21,7 +21,12 @@
 //	{"sub":"ada","exp":1790000000,"info":{"name":"Ada"},
 //	 "channels":{"subscribe":["news:*","chat:7"],"publish":["chat:7"],"presence":["chat:7"]}}
 //
+// Dates are numbers, the other claims texts, lists and objects as above; a claim of another
+// type is refused with the reason. Names are in lower case.
+//
 // # What is refused
+//
+// A token has one spelling: no padding, no ends of lines, no stray bits, no key twice.
 //
 // A key is for one algorithm, and a token is checked with the keys for the one that
 // it names, and none else: "none" is no algorithm, and a public key is never taken for
