@@ -111,7 +111,7 @@ func (r *relay) send(ctx context.Context, ev SendEvent) error {
 			break
 		}
 		if err := r.wait(ctx); err != nil {
-			if r.gone { // which is why the application's context is done
+			if r.gone || context.Cause(ctx) == ErrDisconnected { // which is why the application's context is done
 				return ErrDisconnected
 			}
 			return err
