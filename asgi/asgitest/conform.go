@@ -33,6 +33,14 @@ type Setup struct {
 	// taken off the path.
 	RootPath string
 
+	// Departs asks that the end of a client's stream is its departure, and not
+	// only the end of what it sends, if the engine has the choice.
+	Departs bool
+
+	// DepartTimeout is the time that an application has to take what a client sent
+	// before it left. 0 is the engine's default.
+	DepartTimeout time.Duration
+
 	// WriteTimeout bounds the time in which a client must take something of
 	// what waits for it; then its connection is dropped. 0 is the engine's
 	// default. The other bounds of its output are the defaults of gale's engines,
@@ -44,6 +52,9 @@ type Setup struct {
 	// neither.
 	AccessLog, Logger *slog.Logger
 }
+
+// departTimeout is for cases in which the application does not take it.
+const departTimeout = 50 * time.Millisecond
 
 // Server is one run of an engine.
 //
@@ -104,7 +115,7 @@ type testCase struct {
 }
 
 func cases() []testCase {
-	return slices.Concat(scopeCases, targetCases, requestCases, responseCases, bulkCases, lifeCycleCases, extensionCases,
+	return slices.Concat(scopeCases, targetCases, requestCases, responseCases, bulkCases, lifeCycleCases, departCases, extensionCases,
 		webSocketCases, webSocketMessageCases, webSocketCloseCases, orderCases, floodCases, lifespanCases)
 }
 

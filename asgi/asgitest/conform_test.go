@@ -12,7 +12,7 @@ import (
 
 // A case has a name that can be cited, a clause and a link.
 func TestCasesAreNumberedAndNamed(t *testing.T) {
-	form := regexp.MustCompile(`^(http|ws|lifespan)/[0-9]{2,3} [^/]+$`)
+	form := regexp.MustCompile(`^(http|depart|ws|lifespan)/[0-9]{2,3} [^/]+$`)
 	seen := map[string]string{}
 	last := ""
 	for _, c := range cases() {

@@ -53,6 +53,8 @@ func (c call) play(st step) error {
 		return st.finish(p, c.send(c.ctx, st.event(p, st.life)))
 	case waitStep:
 		return c.await(st.signal)
+	case idleStep:
+		st.play(c)
 	case doStep:
 		return st(c.scriptRun)
 	case callStep:

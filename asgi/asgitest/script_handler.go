@@ -81,6 +81,9 @@ func (p *scriptReceiver) play(st step) (done bool, err error) {
 		return p.lend(st)
 	case waitStep:
 		return p.await(st), nil
+	case idleStep:
+		p.x.Pause()
+		return p.departed(), nil
 	case doStep:
 		return true, st(p.scriptRun)
 	case endStep:
@@ -142,13 +145,19 @@ func (p *scriptReceiver) flood(st floodStep) (done bool, err error) {
 // congested reports whether a Writable event is to be waited for. None follows a
 // disconnect, which may wait in the queue.
 func (p *scriptReceiver) congested() bool {
-	if len(p.queue) > 0 {
-		switch p.queue[len(p.queue)-1].(type) {
-		case *asgi.HTTPDisconnect, *asgi.WebSocketDisconnect:
-			return false
-		}
+	return !p.departed() && p.x.Congested()
+}
+
+// departed reports whether the disconnect has come.
+func (p *scriptReceiver) departed() bool {
+	if len(p.queue) == 0 {
+		return false
 	}
-	return p.x.Congested()
+	switch p.queue[len(p.queue)-1].(type) {
+	case *asgi.HTTPDisconnect, *asgi.WebSocketDisconnect:
+		return true
+	}
+	return false
 }
 
 func (p *scriptReceiver) await(st waitStep) (done bool) {

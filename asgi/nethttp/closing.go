@@ -68,6 +68,29 @@ func (x *webSocketExchange) left() {
 	x.announce(websocket.CloseAbnormal, "")
 }
 
+// departed follows the departure of the peer. The application has some time to take
+// what was sent before.
+func (x *webSocketExchange) departed(how leaving) {
+	switch {
+	case how == broken:
+		x.lost()
+	case !x.leaving && x.h.cfg.DepartTimeout > 0:
+		x.leaving = true
+		x.AfterFunc(x.h.cfg.DepartTimeout, x.untaken)
+	}
+}
+
+// untaken follows the end of that time. Who has read to the end of the stream waits
+// for answers only.
+func (x *webSocketExchange) untaken() {
+	switch {
+	case x.sock == nil:
+		x.lost()
+	case !x.announced && x.last == nil:
+		x.left()
+	}
+}
+
 // hangUp ends our stream behind what was sent.
 func (x *webSocketExchange) hangUp() {
 	x.put(frame{kind: hangUp})

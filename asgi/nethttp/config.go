@@ -116,6 +116,12 @@ type Config struct {
 	// then for the end of its stream. Default 5 s: a round trip and a busy peer.
 	CloseTimeout time.Duration
 
+	// DepartTimeout bounds the time in which the application takes what a client
+	// sent before it ended its stream, of a body or in messages; then the client
+	// counts as gone. Default 1 s: whoever is only a little behind loses nothing,
+	// and nobody works for long for a client that has left.
+	DepartTimeout time.Duration
+
 	// LifespanTimeout bounds each of startup and shutdown. Default 60 s.
 	LifespanTimeout time.Duration
 
@@ -195,6 +201,7 @@ func (c *Config) setLimits() {
 	standard(&c.PingInterval, engine.PingInterval, 0)
 	standard(&c.PongTimeout, engine.PongTimeout, 0)
 	standard(&c.CloseTimeout, engine.CloseTimeout, 0)
+	standard(&c.DepartTimeout, engine.DepartTimeout, 0)
 	standard(&c.LifespanTimeout, engine.LifespanTimeout, 0)
 	standard(&c.HeadTimeout, engine.HeadTimeout, 0)
 	standard(&c.KeepAliveTimeout, engine.KeepAliveTimeout, 0)

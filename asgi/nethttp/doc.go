@@ -21,14 +21,25 @@
 //   - Header fields keep their order within a name only, both ways; trailers
 //     are sent in alphabetical order.
 //   - The end of the client's stream is its departure: a half-close ends the
-//     exchange. A client that has sent its next request already is seen to
-//     leave only when something is written to it.
+//     exchange, unless its response is complete.
 //   - A chunk of a request body is delivered when it is whole, or 32 KiB of it.
 //   - A request body that was not read to its end when the response begins costs
 //     the connection (HTTP/1.1), which a streaming exchange of both bodies is,
 //     too.
 //   - net/http keeps a request, with all its fields, until its handler returns: an
 //     open stream, a parked poll and a WebSocket hold up to MaxHeadBytes each.
+//
+// # Departures
+//
+// net/http looks for the end of a client's stream by reading one byte ahead, once it
+// has read the body. A byte of a next request, or a body that the application does
+// not read, hides it. A [Server] on Linux therefore asks the kernel, too, once for
+// each connection, and misses every client that leaves as asgi/server does: at once,
+// or after Config.DepartTimeout if it left something that the application has not
+// taken. What the kernel does not know, because more lies before the end than its
+// receive buffer takes, shows when that is read. A [Handler] under another
+// http.Server, and a Server on another system, see what net/http sees: the others
+// when something is written to them.
 //
 // # Concurrency
 //

@@ -1,7 +1,6 @@
 package nethttp
 
 import (
-	"context"
 	"errors"
 	"net/http"
 
@@ -43,7 +42,7 @@ func (h *Handler) serveHTTP(w http.ResponseWriter, r *http.Request, scope *asgi.
 // respond writes the response.
 func (x *httpExchange) respond(w http.ResponseWriter, r *http.Request) {
 	// Not earlier: who has left already does so after the application was opened.
-	left := context.AfterFunc(r.Context(), func() { x.post(x.vanish) })
+	left := onLeave(r, func(how leaving) { x.post(func() { x.departed(how) }) })
 	end := x.res.write(w, func() { x.post(x.uncongest) }, func(err error) { x.post(func() { x.failed(err) }) })
 	left()
 	if end == endWhole {
@@ -128,6 +127,25 @@ func (x *httpExchange) vanish() {
 	x.res.drop()
 	x.leave()
 	x.deliver(&asgi.HTTPDisconnect{})
+}
+
+// departed follows the departure of the peer. An application that has not taken all
+// that was sent before gets some time for it.
+func (x *httpExchange) departed(how leaving) {
+	switch untaken := x.body.r != nil && !x.body.delivered; {
+	case how == broken || !untaken:
+		x.left()
+	case x.h.cfg.DepartTimeout > 0:
+		x.AfterFunc(x.h.cfg.DepartTimeout, x.left)
+	}
+}
+
+// left tells the application that the peer is gone, unless its response is on its
+// way: who has ended its stream may still read.
+func (x *httpExchange) left() {
+	if !x.order.Complete() {
+		x.vanish()
+	}
 }
 
 func (x *httpExchange) abort() { x.vanish() }

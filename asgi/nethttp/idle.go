@@ -54,14 +54,15 @@ func (c *idleConns) note(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// watchedConn knows whether a request has begun to arrive, and makes room when it
-// is closed.
+// watchedConn knows whether a request has begun to arrive, and whether the peer has
+// left, and makes room when it is closed.
 //
 // Safe for concurrent use, as the net.Conn is.
 type watchedConn struct {
 	net.Conn
-	began atomic.Bool
-	leave func() // nil: it takes no room
+	began     atomic.Bool
+	departure departure
+	leave     func() // nil: it takes no room
 }
 
 func (c *watchedConn) Read(p []byte) (int, error) {

@@ -285,6 +285,17 @@ var defaultLimits = []struct {
 		// net/http lingers half a second after its answer.
 		return strings.TrimSuffix(said(t, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9999\r\n\r\n", after(10*time.Second, over)), " open")
 	}, "open", "408"},
+	{"nethttp.Config.DepartTimeout", func(t *testing.T, over int) (came string) {
+		pauses := func(x asgi.Exchange, _ asgi.ReceiveEvent) { x.Pause() }
+		inBubble(t, pauses, func(b *bubble) {
+			p := b.dial(true)
+			p.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nunread")
+			departureOf((<-b.x).(*httpExchange).res.r).set(ended)
+			came = fmt.Sprint(b.sees("http.disconnect", after(time.Second, over)))
+			p.Close()
+		})
+		return came
+	}, "false", "true"},
 	{"websocket.Config.MaxMessageBytes", func(t *testing.T, over int) string {
 		const rest = 16<<20 - 1 // after a fragment of one byte
 		length := binary.BigEndian.AppendUint64(nil, uint64(rest+over))

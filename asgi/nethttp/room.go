@@ -14,7 +14,8 @@ import (
 	"github.com/gale-server/gale/eventloop/descriptors"
 )
 
-// room counts the connections of a Server, and refuses those above its cap.
+// room counts the connections of a Server, and refuses those above its cap. It
+// watches for clients that leave.
 //
 // Safe for concurrent use.
 type room struct {
@@ -24,6 +25,7 @@ type room struct {
 
 	open     atomic.Int64 // connections that are served
 	refusing atomic.Int64 // connections that are being refused
+	hangups  hangups      // of those that are served
 }
 
 // maxRefusing bounds how many connections are being told that they are too many;
@@ -78,6 +80,17 @@ func (r *room) enter() bool {
 	return false
 }
 
+// watch makes a connection that has entered one that leaves when it is closed.
+func (r *room) watch(conn net.Conn) *watchedConn {
+	c := &watchedConn{Conn: conn}
+	forget := r.hangups.watch(conn, &c.departure)
+	c.leave = sync.OnceFunc(func() {
+		forget()
+		r.leave()
+	})
+	return c
+}
+
 func (r *room) leave() { r.open.Add(-1) }
 
 // refuse tells a client that there is no room, and closes its connection.
@@ -116,7 +129,7 @@ func (l roomListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if l.room.enter() {
-			return &watchedConn{Conn: conn, leave: sync.OnceFunc(l.room.leave)}, nil
+			return l.room.watch(conn), nil
 		}
 		l.room.refuse(conn)
 	}

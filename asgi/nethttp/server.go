@@ -55,6 +55,7 @@ func NewServer(cfg Config) (*Server, error) {
 		ErrorLog:                     log.New(debugLog{cfg.Logger}, "", 0),
 	}
 	s.http.ConnState = s.idle.note
+	s.http.ConnContext = withConn
 	h.owner = s.http
 	if cfg.TLS != nil {
 		s.http.TLSConfig = cfg.TLS.Clone()
@@ -109,6 +110,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.running.Swap(true) {
 		return errors.New("nethttp: Run called twice")
 	}
+	defer s.room.hangups.close()
 	if err := s.handler.Startup(ctx); err != nil {
 		s.closeListeners()
 		if engine.ToldToStop(ctx, err) {

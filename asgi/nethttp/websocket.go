@@ -1,7 +1,6 @@
 package nethttp
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -39,6 +38,7 @@ type webSocketExchange struct {
 	pingedAt  int64         // when a ping began to wait for any byte; 0: none does
 	closeSent bool
 	last      func() // ends the exchange once the application has done with what came before; nil else
+	leaving   bool   // the peer has ended its stream
 	announced bool   // websocket.disconnect is delivered
 }
 
@@ -77,7 +77,7 @@ func (h *Handler) serveWebSocket(w http.ResponseWriter, r *http.Request, scope *
 // serve follows the application's decision.
 func (x *webSocketExchange) serve(w http.ResponseWriter, r *http.Request) {
 	// Not earlier: who has left already does so after the application was opened.
-	left := context.AfterFunc(r.Context(), func() { x.post(x.lost) })
+	left := onLeave(r, func(how leaving) { x.post(func() { x.departed(how) }) })
 	<-x.decided
 	left()
 	switch {
@@ -105,6 +105,9 @@ func (x *webSocketExchange) serveOpen(w http.ResponseWriter, r *http.Request) {
 		x.enter(x.lost)
 	}()
 	x.enter(func() { x.opened(out, sock) })
+	client := departureOf(r)
+	client.tell(func(how leaving) { x.post(func() { x.departed(how) }) })
+	defer client.tell(nil)
 	x.read(in)
 	returned = true
 }
@@ -120,7 +123,7 @@ func (x *webSocketExchange) opened(ws *gorilla.Conn, sock *socket) {
 }
 
 func (x *webSocketExchange) serveDenial(w http.ResponseWriter, r *http.Request) {
-	left := context.AfterFunc(r.Context(), func() { x.post(x.lost) })
+	left := onLeave(r, func(how leaving) { x.post(func() { x.departed(how) }) })
 	end := x.deny.write(w, func() { x.post(x.drained) }, func(error) { x.post(x.lost) })
 	left()
 	if end == endCut {

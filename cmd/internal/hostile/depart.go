@@ -82,7 +82,9 @@ func (t *Target) unanswered() [][]step {
 // endless are lives that end with the client's reset only: its end of stream
 // may be all it says to a server that goes on to serve it.
 func (t *Target) endless() [][]step {
-	lives := [][]step{
+	unread := says(t.upload("/never", 1<<20) + pattern(10<<10))
+	return [][]step{
+		{{"in an upload that nobody reads", unread}},
 		{{"in a large response", func(p *peer) error {
 			if err := p.say(p.t.request("GET", "/large", "")); err != nil {
 				return err
@@ -91,11 +93,6 @@ func (t *Target) endless() [][]step {
 			return err
 		}}},
 	}
-	if t.Strict { // net/http does not look at a connection whose body is not read
-		unread := says(t.upload("/never", 1<<20) + pattern(10<<10))
-		lives = append(lives, []step{{"in an upload that nobody reads", unread}})
-	}
-	return lives
 }
 
 // visit goes through the first n steps of a life and leaves.
