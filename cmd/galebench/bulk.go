@@ -268,7 +268,7 @@ func (w *bulk) meterTransfers(server, transfers *child, name string, round int) 
 		if err != nil {
 			return err
 		}
-		if bytes, elapsed, err = watchTransfers(transfers, w.duration); err != nil {
+		if bytes, elapsed, err = w.watchTransfers(transfers); err != nil {
 			return err
 		}
 		after, err := transfers.cpu()
@@ -286,12 +286,14 @@ func (w *bulk) meterTransfers(server, transfers *child, name string, round int) 
 	}, nil
 }
 
-// watchTransfers counts the bytes of d, and goes on until there is one, which the
-// transfers themselves wait for load.Patience at most.
-func watchTransfers(transfers *child, d time.Duration) (bytes int64, elapsed time.Duration, err error) {
+// watchTransfers counts the bytes of the duration, and goes on until every conn could
+// have had a transfer: a server may take a large message of each before it answers
+// any. Of one that is too slow for that, what it did within patience counts.
+func (w *bulk) watchTransfers(transfers *child) (bytes int64, elapsed time.Duration, err error) {
 	first, err := transfers.ask("count")
-	for began := time.Now(); err == nil && bytes == 0; {
-		time.Sleep(d)
+	lap, patience := int64(w.conns)*int64(w.size), calmPatience*max(w.duration, time.Second)
+	for began := time.Now(); err == nil && (bytes == 0 || bytes < lap && elapsed < patience); {
+		time.Sleep(w.duration)
 		elapsed = time.Since(began)
 		var a answer
 		a, err = transfers.ask("count")
