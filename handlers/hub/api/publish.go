@@ -1,8 +1,6 @@
 package api
 
 import (
-	"strconv"
-
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/handlers/cors"
 	"github.com/gale-server/gale/handlers/hub"
@@ -69,20 +67,25 @@ func (s *Server) publish(c *call, body []byte) {
 
 // publications are a batch.
 type publications struct {
-	Publications []item `json:"publications"`
+	Publications few[item] `json:"publications"`
 }
 
 func (s *Server) batch(c *call, body []byte) {
-	var request publications
-	if err := decode(body, &request); err != nil {
+	request := publications{few[item]{most: s.config.MaxBatch}}
+	err := decode(body, &request)
+	if err == nil {
+		err = request.Publications.check()
+	}
+	if err != nil {
 		c.fail(err)
 		return
 	}
-	results := make([]receipt, len(request.Publications))
+	items := request.Publications.items
+	results := make([]receipt, len(items))
 	var batch []hub.Publication
 	var at []int // where the results of the batch belong
-	for i := range request.Publications {
-		p, err := request.Publications[i].publication()
+	for i := range items {
+		p, err := items[i].publication()
 		if err != nil {
 			results[i].Error = faultOf(err)
 			continue
@@ -94,11 +97,15 @@ func (s *Server) batch(c *call, body []byte) {
 
 func (s *Server) broadcast(c *call, body []byte) {
 	var request struct {
-		Channels []string `json:"channels"`
-		From     string   `json:"from"`
+		Channels few[string] `json:"channels"`
+		From     string      `json:"from"`
 		content
 	}
+	request.Channels.most = s.config.MaxBatch
 	err := decode(body, &request)
+	if err == nil {
+		err = request.Channels.check()
+	}
 	if err != nil {
 		c.fail(err)
 		return
@@ -109,23 +116,20 @@ func (s *Server) broadcast(c *call, body []byte) {
 		return
 	}
 	p.Publisher = request.From
-	results := make([]receipt, len(request.Channels))
-	batch := make([]hub.Publication, len(request.Channels))
-	for i, channel := range request.Channels {
+	channels := request.Channels.items
+	results := make([]receipt, len(channels))
+	batch := make([]hub.Publication, len(channels))
+	for i, channel := range channels {
 		batch[i], batch[i].Channel = p, channel
 	}
 	s.several(c, batch, results, func(i int, r receipt) {
-		r.Channel = request.Channels[i]
+		r.Channel = channels[i]
 		results[i] = r
 	})
 }
 
 // several publishes a batch and answers with results; put is told each.
 func (s *Server) several(c *call, batch []hub.Publication, results []receipt, put func(i int, r receipt)) {
-	if len(results) == 0 || len(results) > s.config.MaxBatch {
-		c.fail(bad("there must be 1 to " + strconv.Itoa(s.config.MaxBatch) + " of them"))
-		return
-	}
 	later := c.later()
 	s.config.Hub.Publish(batch, func(published []hub.Result) {
 		later(func() {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -51,6 +52,45 @@ func decode(body []byte, request any) error {
 	default:
 		return bad("the body is no JSON object")
 	}
+}
+
+// few is a list of at most so many values: what is above is not read, since a value of
+// two bytes in a body takes some hundred in memory.
+type few[T any] struct {
+	most  int
+	items []T
+	more  bool // there were more
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *few[T]) UnmarshalJSON(list []byte) error {
+	if string(list) == "null" {
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(list))
+	d.DisallowUnknownFields()
+	if start, err := d.Token(); err != nil || start != json.Delim('[') {
+		return &json.UnmarshalTypeError{Value: "value", Type: reflect.TypeFor[[]T]()}
+	}
+	for d.More() {
+		if l.more = len(l.items) == l.most; l.more {
+			return nil
+		}
+		var item T
+		if err := d.Decode(&item); err != nil {
+			return err
+		}
+		l.items = append(l.items, item)
+	}
+	return nil
+}
+
+// check reports whether there are as many as there may be.
+func (l *few[T]) check() error {
+	if l.more || len(l.items) == 0 {
+		return bad("there must be 1 to " + strconv.Itoa(l.most) + " of them")
+	}
+	return nil
 }
 
 // content is what is to be published, wherever.
