@@ -83,7 +83,7 @@ var decoderInputs = []decoderInput{
 	{"a wide Forwarded", getRequest("/hub/poll?ch=a&wait=0", "Forwarded: "+repeat("for=a,", 10<<10)+"\r\n"), []int{200}},
 	{"a wide Upgrade", getRequest("/hub/ws", "Connection: upgrade\r\nUpgrade: "+repeat("a,", 30<<10)+"\r\n"), []int{400, 404, 426}},
 	{"many subprotocols", getRequest("/hub/ws", "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
-		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: "+several("a%d,", 1000)+"b\r\n"), []int{400}},
+		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: gale.hub.v1, "+several("a%d,", 1000)+"b\r\n"), []int{400}},
 
 	// What a hub is asked for.
 	{"many parameters", getRequest("/hub/poll?"+repeat("a&", 7<<10), ""), []int{400}},
