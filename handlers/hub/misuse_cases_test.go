@@ -131,8 +131,8 @@ var theRest = []misuseRequest{
 	{name: "a negative limit", path: "poll?ch=room&limit=-1", status: 400, code: "bad_request"},
 	{name: "a strict that is neither", path: "poll?ch=room&strict=yes", status: 400, code: "bad_request"},
 	{name: "a sid that is too long", path: "poll?ch=room&sid=LONG", status: 400, code: "bad_request"},
-	{name: "a tag that is too long", path: "poll?ch=room", fields: []string{"If-None-Match: " + strings.Repeat("LONG", 60)}, status: 400, code: "bad_cursor"},
-	{name: "a tag that is no cursor", path: "poll?ch=room", fields: []string{`If-None-Match: "x"`}, status: 400, code: "bad_cursor"},
+	{name: "a tag that is too long", path: "poll?ch=room&wait=0&token=TOKEN", fields: []string{"If-None-Match: " + strings.Repeat("LONG", 60)}, status: 200, says: `"reason":"timeout"`},
+	{name: "a tag that is no cursor", path: "poll?ch=room&wait=0&token=TOKEN", fields: []string{`If-None-Match: "x"`}, status: 200, says: `"reason":"timeout"`},
 	{name: "a Prefer that is garbage", path: "poll?ch=room&last=1", fields: []string{`Prefer: wait="x;,=,,wait=-5, wait`}, status: 200, says: `"data"`},
 	{name: "a Prefer that is endless", path: "poll?ch=room&last=1", fields: []string{"Prefer: wait=99999999999999999999"}, status: 200, says: `"data"`},
 

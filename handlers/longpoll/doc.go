@@ -57,7 +57,9 @@
 //
 // A request with an If-None-Match gets 304 instead of "timeout". Its value is the
 // ETag of an earlier answer, which is the cursor, so that there need be none in the
-// query; the ETag of a 304 is a newer cursor, and Retry-After stands for retry_ms.
+// query; the ETag of a 304 is a newer cursor, and Retry-After stands for retry_ms. Of a
+// list the first tag that is a cursor of these channels counts, also one to which a
+// compressing intermediary has put its mark ("-gzip"); others are as good as none.
 //
 // With strict=1 an answer that would tell of gaps is 410 with the keys code ("gone"),
 // text, gaps and cursor, and no messages: the cursor goes on behind the gap, for a

@@ -394,7 +394,38 @@ func TestETag(t *testing.T) {
 	last := p.poll("ch=a&last=1").Cursor
 	p.want(p.poll(with("a", last)+"&wait=0", header("if-none-match", tag)), "304")
 	p.want(p.poll("ch=a&wait=0", header("if-none-match", "*")), "timeout")
-	p.want(p.poll("ch=a&wait=0", header("if-none-match", `"nonsense"`)), "400 bad_cursor")
+	p.want(p.poll("ch=a&wait=0", header("if-none-match", `"nonsense"`)), "timeout")
+}
+
+// If-None-Match is a list of tags, weak or not, which may have been changed on the way;
+// what is no tag of ours is as good as none.
+func TestTags(t *testing.T) {
+	p := open(t, hub.Config{}, longpoll.Config{})
+	at := p.start("a")
+	b := p.start("b")
+	if at == b {
+		t.Fatal("one cursor")
+	}
+	for field, known := range map[string]bool{
+		`"` + at + `"`: true, `W/"` + at + `"`: true, ` "` + at + `" `: true,
+		`"x", "` + at + `"`: true, `W/"x" , W/"` + at + `"`: true, `"","` + at + `"`: true, `"a,b", "` + at + `"`: true,
+		`"` + b + `", "` + at + `"`: true, `"` + at + `", "` + b + `"`: true,
+		`"` + at + `-gzip"`: true, `W/"` + at + `--gzip"`: true, `"` + at + `;br"`: true, `"` + at + `;gzip"`: true, `"` + at + `-zstd"`: true,
+		`*`: false, ``: false, `"`: false, `,`: false, `"x"`: false, at: false, `"` + b + `"`: false, `"` + at + `-else"`: false, `W/`: false,
+		`"` + at: true, // its end was lost, but not the cursor's
+		`"1","2","3","4","5","6","7","8","` + at + `"`: false, // of so many nobody looks at all
+	} {
+		want := "timeout"
+		if known {
+			want = "304"
+		}
+		if a := p.poll("ch=a&wait=0", header("if-none-match", field)); a.got() != want {
+			t.Errorf("%s: %s, want %s", field, a.got(), want)
+		}
+	}
+	// In several fields, and what is new comes.
+	p.publish("a", "x")
+	p.want(p.poll("ch=a&wait=0", header("if-none-match", `"x"`), header("if-none-match", `W/"`+at+`-gzip"`)), "x data")
 }
 
 // A poll that supersedes another one has its place, at every limit.

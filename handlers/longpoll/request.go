@@ -16,7 +16,7 @@ import (
 type request struct {
 	channels []string
 	cursor   string          // "" for none
-	tagged   bool            // the cursor came as If-None-Match: 304 if nothing is new
+	tagged   bool            // a cursor came as If-None-Match: 304 if nothing is new
 	after    []*hub.Position // without a cursor: of the channels, nil from now on; nil if there is none
 	last     []int           // how many messages of the history of each channel, where nothing says where to go on; nil for none
 	limit    int
@@ -46,7 +46,7 @@ func (h *Handler) parse(scope *asgi.Scope) (r request, err error) {
 	if err != nil {
 		return r, err
 	}
-	r.parseMatch(scope)
+	h.parseMatch(scope, &r)
 	if q.after.given {
 		if r.after, err = follow.After(q.after.value, len(r.channels)); err != nil {
 			return r, err
@@ -150,23 +150,56 @@ func (q *query) named(name string) *parameter {
 	return nil
 }
 
+// maxTags bounds the tags of a request that are looked at.
+const maxTags = 8
+
 // parseMatch takes If-None-Match
-// (https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2). "*" is no cursor of
-// anybody's, and of several tags the first is as good as any: none but ours has
-// one.
-func (r *request) parseMatch(scope *asgi.Scope) {
-	match, ok := scope.Header("if-none-match")
-	if !ok {
-		return
+// (https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2): of its tags the first that is a
+// cursor for the channels of the request. Others, and "*", are nobody's, and as good
+// as none; so is a field that is malformed.
+func (h *Handler) parseMatch(scope *asgi.Scope, r *request) {
+	tries := maxTags
+	for i := range scope.Headers {
+		if scope.Headers[i].Name != "if-none-match" {
+			continue
+		}
+		for rest := scope.Headers[i].Value; rest != "" && tries > 0; tries-- {
+			var tag string
+			tag, rest = nextTag(rest)
+			if cursor := h.cursorIn(tag, r.channels); cursor != "" {
+				r.tagged = true
+				if r.cursor == "" { // the address beats the field
+					r.cursor = cursor
+				}
+				return
+			}
+		}
 	}
-	first, _, _ := strings.Cut(match, ",")
-	first = strings.TrimPrefix(strings.TrimSpace(first), "W/")
-	first = strings.TrimPrefix(strings.TrimSuffix(first, `"`), `"`)
-	if first == "" || first == "*" {
-		return
+}
+
+// nextTag returns what is within the quotes of the first tag of a list, weak or not,
+// and what follows the tag.
+func nextTag(list string) (tag, rest string) {
+	_, list, _ = strings.Cut(list, `"`)
+	tag, rest, _ = strings.Cut(list, `"`)
+	return tag, rest
+}
+
+// marks are what intermediaries that compress write behind a tag: Apache and Jetty,
+// and others.
+var marks = []string{"", "-gzip", "--gzip", ";gzip", "-br", ";br", "-zstd", ";zstd", "-deflate", ";deflate"}
+
+// cursorIn returns the cursor that a tag is, "" for none. One that has expired still
+// says where to go on.
+func (h *Handler) cursorIn(tag string, channels []string) string {
+	for _, mark := range marks {
+		cursor, marked := strings.CutSuffix(tag, mark)
+		if !marked || cursor == "" {
+			continue
+		}
+		if _, err := h.config.Cursors.Bearer(cursor, channels, h.now()); err == nil || codeOf(err) == hub.TokenExpired {
+			return cursor
+		}
 	}
-	r.tagged = true
-	if r.cursor == "" { // the address beats the field
-		r.cursor = first
-	}
+	return ""
 }
