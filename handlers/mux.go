@@ -15,8 +15,8 @@ import (
 // longer prefix beats the shorter. Paths are compared below the scope's
 // RootPath; the handler of a prefix sees the prefix as part of RootPath.
 //
-// What fits no route is answered: HTTP with 404, or 405 and an Allow field when
-// only the method does not fit; a WebSocket with a refusal; the lifespan, unless
+// What fits no route is answered: HTTP with 404, with 405 and an Allow field when only
+// the method does not fit, or with 426 where there is a WebSocket and nothing else; a WebSocket with a refusal; the lifespan, unless
 // it has a handler, with "complete".
 //
 // The zero Mux has no routes. Routes are added before it serves, from one
@@ -27,7 +27,16 @@ type Mux struct {
 	lifespan  asgi.Handler
 }
 
-var notFound = NewFixed(404, "not found\n")
+var (
+	notFound = NewFixed(404, "not found\n")
+
+	// RFC 9110, section 15.5.22: it MUST have an Upgrade field, and so, section 7.8,
+	// Connection. The version is that of RFC 6455.
+	upgradeRequired = NewFixed(426, "this is a WebSocket\n",
+		asgi.Header{Name: "upgrade", Value: "websocket"},
+		asgi.Header{Name: "connection", Value: "Upgrade"},
+		asgi.Header{Name: "sec-websocket-version", Value: "13"})
+)
 
 // HTTP adds a route for HTTP requests. A pattern is a path, or a method, a space
 // and a path ("GET /about"); a route for GET serves HEAD too. It panics when the
@@ -72,9 +81,13 @@ func (m *Mux) openHTTP(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 	if to, ok := m.http.find(path, scope.Method); ok {
 		return to.open(scope, x)
 	}
-	if allow := m.http.methods(path); allow != "" {
+	_, webSocket := m.webSocket.find(path, "")
+	switch allow := m.http.methods(path); {
+	case allow != "":
 		methodNotAllowed(x, allow)
-	} else {
+	case webSocket:
+		upgradeRequired.send(x)
+	default:
 		notFound.send(x)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/gale-server/gale/asgi"
@@ -63,6 +64,21 @@ func TestMuxRoutes(t *testing.T) {
 		if r.Status != c.status || string(r.Body) != c.body || r.Header("allow") != c.allow || !r.Complete {
 			t.Errorf("%s %s: %d %q, allow %q; want %d %q, %q",
 				c.method, c.path, r.Status, r.Body, r.Header("allow"), c.status, c.body, c.allow)
+		}
+	}
+}
+
+// Where there is a WebSocket only, a request that asks for none is told so.
+func TestMuxUpgradeRequired(t *testing.T) {
+	m := testMux()
+	m.WebSocket("/ws", named("ws"))
+	m.WebSocket("/ws/*", named("all"))
+	m.WebSocket("/read", named("read"))
+	for target, status := range map[string]int{"GET /ws": 426, "POST /ws": 426, "GET /ws/a": 426, "GET /wsx": 404, "GET /read": 200, "POST /read": 405} {
+		method, path, _ := strings.Cut(target, " ")
+		r := asgitest.Do(t, m, asgitest.HTTPScope(method, path), nil)
+		if r.Status != status || (r.Header("upgrade") == "websocket") != (status == 426) {
+			t.Errorf("%s: %d %v", target, r.Status, r.Headers)
 		}
 	}
 }
