@@ -75,7 +75,7 @@ func TestStreamOfOneJob(t *testing.T) {
 	want := []string{retryPattern, `\d+ event queued`}
 	s.streams(x, want...)
 	r := x.Response()
-	if r.Status != 200 || r.Header("content-type") != "text/event-stream" || r.Header("cache-control") != "no-store" ||
+	if r.Status != 200 || r.Header("content-type") != "text/event-stream" || r.Header("cache-control") != "no-store, no-transform" ||
 		r.Header("x-accel-buffering") != "no" {
 		t.Errorf("%d %v", r.Status, r.Headers)
 	}

@@ -90,7 +90,7 @@
 //
 // Browsers have six connections at once to a server of HTTP/1.1, and each
 // EventSource takes one: one stream for many channels, or HTTP/2 in front. The
-// fields "cache-control: no-store" and "x-accel-buffering: no" have proxies pass
+// fields "cache-control: no-store, no-transform" and "x-accel-buffering: no" have proxies pass
 // events on at once.
 //
 // # The end of a client

@@ -198,9 +198,11 @@ type life struct {
 
 var noStore = asgi.Header{Name: "cache-control", Value: "no-store"}
 
+// basicHeaders are those of a stream. What compresses on the way would hold events back,
+// and must not (https://www.rfc-editor.org/rfc/rfc9111#section-5.2.2.6).
 var basicHeaders = []asgi.Header{
 	{Name: "content-type", Value: "text/event-stream"},
-	noStore,
+	{Name: "cache-control", Value: "no-store, no-transform"},
 	{Name: "x-accel-buffering", Value: "no"}, // nginx would hold events back
 }
 

@@ -71,7 +71,7 @@ func TestOpen(t *testing.T) {
 	cors := asgi.Header{Name: "access-control-allow-origin", Value: "*"}
 	s, x := open(t, &sse.Options{Headers: []asgi.Header{cors}})
 	r := x.Response()
-	if r.Status != 200 || r.Header("content-type") != "text/event-stream" || r.Header("cache-control") != "no-store" ||
+	if r.Status != 200 || r.Header("content-type") != "text/event-stream" || r.Header("cache-control") != "no-store, no-transform" ||
 		r.Header("x-accel-buffering") != "no" || r.Header(cors.Name) != "*" {
 		t.Errorf("%d %v", r.Status, r.Headers)
 	}
