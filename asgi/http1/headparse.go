@@ -5,9 +5,13 @@ import "bytes"
 // parse reads the head at the start of p. With done it took n octets and h is
 // complete; without, p ends inside the head and its complete lines, which end
 // at n, are in order. A line is judged when its end is there and not before, so
-// that the verdict does not depend on how p was cut.
+// that the verdict does not depend on how p was cut; only what cannot be a method
+// is refused at its first octet, as TLS and other protocols never end a line.
 func (h *Head) parse(p []byte, cfg *Config) (n int, done bool, err *Error) {
 	h.reset()
+	if _, err := method(p); err != nil {
+		return 0, false, err
+	}
 	limit := cfg.maxRequestLine()
 	for {
 		i := bytes.IndexByte(p[n:min(len(p), limit)], '\n')
@@ -76,19 +80,32 @@ func content(line []byte) ([]byte, *Error) {
 	return line[:n-2], nil
 }
 
+// method returns the length of the method that p begins with, as far as it is
+// there (RFC 9112 §3.1). What ends a line is left to requestLine.
+func method(p []byte) (n int, err *Error) {
+	for n < len(p) && n <= maxMethodBytes && octets[p[n]]&isToken != 0 {
+		n++
+	}
+	switch {
+	case n > maxMethodBytes:
+		return 0, errMethodLimit
+	case n == len(p) || p[n] == '\r' || p[n] == '\n':
+	case n == 0 || p[n] != ' ':
+		return 0, errMethod
+	}
+	return n, nil
+}
+
 // requestLine reads method SP target SP version (RFC 9112 §3): exactly one SP
 // each, as anything more lenient lets two recipients see two targets.
 func (h *Head) requestLine(line []byte, at uint32, cfg *Config) *Error {
 	if len(line) == 0 {
 		return errEmptyLine
 	}
-	n := 0
-	for n < len(line) && octets[line[n]]&isToken != 0 {
-		n++
-	}
+	n, err := method(line)
 	switch {
-	case n > maxMethodBytes:
-		return errMethodLimit
+	case err != nil:
+		return err
 	case n == 0 || n < len(line) && line[n] != ' ':
 		return errMethod
 	}

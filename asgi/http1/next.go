@@ -36,6 +36,11 @@ func (m *Machine) resumeHead(p []byte, h *Head) (Event, error) {
 		}
 		k, full := m.gather(p[n:], limit)
 		n += k
+		if m.lines == 0 {
+			if _, err := method(m.buf); err != nil {
+				return Event{}, m.fail(err)
+			}
+		}
 		if !full {
 			if len(m.buf) >= limit {
 				return Event{}, m.fail(overflow(int(m.lines)))

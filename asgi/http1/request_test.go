@@ -1,6 +1,9 @@
 package http1
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 const tail = " HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -50,6 +53,7 @@ func TestRequestClauses(t *testing.T) {
 		{"9112 3.1 no method", " / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
 		{"9112 3 method of 32 octets", "ABCDEFGHIJABCDEFGHIJABCDEFGHIJAB /" + tail, 0},
 		{"9112 3 method of 33 octets", "ABCDEFGHIJABCDEFGHIJABCDEFGHIJABC /" + tail, 501},
+		{"9112 3 method of 40,000 octets", strings.Repeat("A", 40_000) + " /" + tail, 501},
 		{"9112 3.2 CTL in the target", "GET /\x01" + tail, 400},
 		{"9112 3.2 DEL in the target", "GET /\x7f" + tail, 400},
 		{"9112 3.2 SP in the target", "GET /a b" + tail, 400},
@@ -282,6 +286,38 @@ func TestVerdicts(t *testing.T) {
 	} {
 		if got := runCut(t, nil, atEnd, tt.raw); got.err != tt.want {
 			t.Errorf("%q\nis refused with %v\nwant %v", tt.raw, got.err, tt.want)
+		}
+	}
+}
+
+// What speaks another protocol never ends a line: it is refused at the first octet
+// that no method has.
+func TestNoHTTP(t *testing.T) {
+	for name, test := range map[string]struct {
+		raw    string
+		status int
+	}{
+		"TLS hello":         {"\x16\x03\x01", 400},
+		"SSH":               {"SSH-2.0-OpenSSH_9.9\x00", 400},
+		"SOCKS":             {"\x05\x01\x00", 400},
+		"nothing":           {"GET\x00", 400},
+		"space":             {" ", 400},
+		"method of 33":      {strings.Repeat("A", 33), 501},
+		"method of 100,000": {strings.Repeat("A", 100_000) + " /", 501},
+	} {
+		for at := range 2 { // in one piece, and with the first octet alone
+			var m Machine
+			m.Reset(nil)
+			var h Head
+			_, err := Event{}, error(nil)
+			for _, part := range []string{test.raw[:at], test.raw[at:]} {
+				if err == nil {
+					_, err = m.Next([]byte(part), &h)
+				}
+			}
+			if e, ok := err.(*Error); !ok || e.Status != test.status {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	}
 }
