@@ -77,7 +77,7 @@ func (a *adapted) receive(receive Receive) (ReceiveEvent, error) {
 	a.mu.Unlock()
 	switch {
 	case waiting && a.outer != nil:
-		postOwed(a.outer.x, cancel) // not at once: a handler that posts to itself lets the loop go on
+		PostOwed(a.outer.x, cancel) // not at once: a handler that posts to itself lets the loop go on
 	case waiting:
 		cancel()
 	}
@@ -174,7 +174,7 @@ func (a *adapted) post(fn func(), limit int) bool {
 	case a.closed && a.outer != nil && limit < math.MaxInt:
 		return a.outer.x.Post(fn)
 	case a.closed && a.outer != nil:
-		return postOwed(a.outer.x, fn)
+		return PostOwed(a.outer.x, fn)
 	case len(a.posted) >= limit:
 		return false
 	}
@@ -210,7 +210,7 @@ func (a *adapted) Outlive(who interface{ Abandon() }) bool {
 		return outlive(a.outer.x, who)
 	case a.thread != nil:
 		late := lateAbandon{a, who}
-		kept := postOwed(a.thread.x, func() {
+		kept := PostOwed(a.thread.x, func() {
 			if !outlive(a.thread.x, late) {
 				late.Abandon()
 			}
@@ -226,7 +226,7 @@ func (a *adapted) Forget(who interface{ Abandon() }) {
 	case a.outer != nil:
 		forget(a.outer.x, who)
 	case a.thread != nil:
-		postOwed(a.thread.x, func() { forget(a.thread.x, lateAbandon{a, who}) })
+		PostOwed(a.thread.x, func() { forget(a.thread.x, lateAbandon{a, who}) })
 	}
 }
 

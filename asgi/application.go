@@ -62,7 +62,7 @@ func Await[T any](ctx context.Context, start func(done func(T, error))) (T, erro
 		settled bool
 	)
 	start(func(v T, err error) {
-		postOwed(c.x, func() {
+		PostOwed(c.x, func() {
 			if !settled {
 				result, failure, settled = v, err, true
 				c.wake()

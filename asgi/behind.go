@@ -30,7 +30,7 @@ func (s *serial) behind(_ bool, caughtUp func()) bool {
 		s.flush()
 		return false
 	}
-	s.deliver(item{ev: message, fn: func() { postOwed(s.x, caughtUp) }})
+	s.deliver(item{ev: message, fn: func() { PostOwed(s.x, caughtUp) }})
 	return true
 }
 
@@ -59,7 +59,7 @@ func (g *threaded) behind(left bool, caughtUp func()) bool {
 // catchUp follows the end of what was delivered. It is called with waiting held.
 func (g *threaded) catchUp() {
 	if g.caughtUp != nil {
-		postOwed(g.x, g.caughtUp)
+		PostOwed(g.x, g.caughtUp)
 		g.caughtUp, g.leaving = nil, true
 	}
 }

@@ -224,7 +224,7 @@ func (c *coroutine) park(ctx context.Context, why parking) {
 	if ctx != context.Context(&c.ctx) && ctx.Done() != nil {
 		turn := c.parks
 		stop := context.AfterFunc(ctx, func() {
-			postOwed(c.x, func() {
+			PostOwed(c.x, func() {
 				if c.parks == turn && !c.finished {
 					c.resume()
 				}
@@ -278,7 +278,7 @@ func (c *coroutine) send(ctx context.Context, ev SendEvent) error {
 		return ErrNilEvent
 	}
 	if c.burst > maxBurst && c.gone == nil && !c.stopped {
-		postOwed(c.x, c.wake)
+		PostOwed(c.x, c.wake)
 		c.park(&c.ctx, parkedAwait)
 	}
 	for c.x.Congested() && c.gone == nil {

@@ -203,7 +203,7 @@ func (b *inbox) apply() {
 		b.switchDelivery()
 		return
 	}
-	postOwed(b.x, func() {
+	PostOwed(b.x, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.switchDelivery()

@@ -27,4 +27,4 @@ func LoopOf(x Exchange) Loop {
 // ownLoop is the loop of a single exchange.
 type ownLoop struct{ x Exchange }
 
-func (l ownLoop) Post(fn func()) bool { return postOwed(l.x, fn) }
+func (l ownLoop) Post(fn func()) bool { return PostOwed(l.x, fn) }

@@ -61,10 +61,15 @@ func forget(x Exchange, a abandoner) {
 	}
 }
 
-// postOwed posts what the code that waits for it cannot do without, at most a
-// few functions for each exchange: an engine that bounds its posts takes them
-// all the same if it has a method PostOwed.
-func postOwed(x Exchange, fn func()) bool {
+// PostOwed posts what somebody waits for who has no other way to go on, as a
+// result or an answer: x.Post, which an engine refuses when too much waits, would
+// lose it. The caller bounds it, at most a few functions for each exchange. It
+// reports false if the loop has stopped, and then fn does not run; where x has no
+// method PostOwed, as engines and the wrappers of this package have, also if x
+// refuses.
+//
+// Safe for concurrent use.
+func PostOwed(x interface{ Post(fn func()) bool }, fn func()) bool {
 	if o, ok := x.(interface{ PostOwed(fn func()) bool }); ok {
 		return o.PostOwed(fn)
 	}
@@ -211,7 +216,7 @@ func (r *relay) post() error {
 		return nil
 	}
 	r.posted = true
-	if !postOwed(r.x, r.flush) {
+	if !PostOwed(r.x, r.flush) {
 		r.gone = true
 		return errLoopStopped
 	}
@@ -273,7 +278,7 @@ func (r *relay) end(err error) bool {
 	}
 	r.ended = true
 	r.signal()
-	postOwed(r.x, func() {
+	PostOwed(r.x, func() {
 		r.flush()
 		if err == nil {
 			err = r.failure

@@ -16,7 +16,9 @@ type Progress struct {
 // Poster runs functions on an event loop; an asgi.Exchange is one.
 type Poster interface {
 	// Post runs fn on the loop, in order, and never blocks. It reports false if
-	// the loop has stopped, and then fn does not run.
+	// the loop has stopped, and then fn does not run. A Poster that refuses when
+	// too much waits has a method PostOwed as well, which does not: see
+	// asgi.PostOwed.
 	Post(fn func()) bool
 }
 
@@ -173,7 +175,7 @@ func (f *Future) toPost() bool {
 }
 
 func (f *Future) post() {
-	if f.watcher.loop.Post(f.tell) {
+	if asgi.PostOwed(f.watcher.loop, f.tell) { // one at a time, and nothing else tells of the result
 		return
 	}
 	mu := &f.task.class.mu

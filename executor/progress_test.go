@@ -244,3 +244,23 @@ func TestWaitLeavesNothingBehind(t *testing.T) {
 	f.Cancel()
 	release()
 }
+
+// crowded is a loop whose mailbox is full: it takes only what is owed.
+type crowded struct{ *loop }
+
+func (crowded) Post(func()) bool          { return false }
+func (c crowded) PostOwed(fn func()) bool { return c.loop.Post(fn) }
+
+// A mailbox that is full is no loop that has stopped: the result arrives.
+func TestNotifyACrowdedLoop(t *testing.T) {
+	c := one(t, executor.ClassConfig{})
+	f := submit(t, c, context.Background(), executor.Job{Run: func(context.Context) (any, error) { return 1, nil }})
+	result(t, f)
+	l := newLoop()
+	var got any
+	f.Notify(crowded{l}, func(v any, err error) { got = v }, nil)
+	l.turn(t)
+	if got != 1 {
+		t.Errorf("got %v", got)
+	}
+}

@@ -132,7 +132,7 @@ func heard(told []*follower, j *job, followers []*follower) []*follower {
 // with it.
 func tell(told []*follower) {
 	for _, f := range told {
-		f.x.Post(f.run)
+		asgi.PostOwed(f.x, f.run) // one at a time, and nobody tells it again
 	}
 }
 
