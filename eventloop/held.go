@@ -57,7 +57,7 @@ func (l *Loop) held() time.Duration {
 
 // Await blocks until done is closed, as something that was posted to the loop will
 // do. It gives up with a *HeldError when code of the application has held the loop
-// for more than two seconds. It must not be called on the loop. Safe for
+// for more than two seconds, and with ErrShutdown when the loop has stopped. It must not be called on the loop. Safe for
 // concurrent use.
 func (l *Loop) Await(done <-chan struct{}) error {
 	ticker := time.NewTicker(heldAfter / 20)
@@ -66,6 +66,13 @@ func (l *Loop) Await(done <-chan struct{}) error {
 		select {
 		case <-done:
 			return nil
+		case <-l.stopped:
+			select {
+			case <-done:
+				return nil
+			default:
+				return ErrShutdown // what was posted is not run any more
+			}
 		case <-ticker.C:
 		}
 		if held := l.held(); held > heldAfter {

@@ -107,8 +107,9 @@ func (x *exchange) check(ev asgi.SendEvent) (proceed bool, err error) {
 
 // open opens the exchange with the handler.
 func (x *exchange) open(scope *asgi.Scope) {
+	d := x.h.enroll(x) // before a handler that may block
 	x.protect(func() { x.receiver = x.h.cfg.Handler.Open(scope, x.self) })
-	if d := x.h.enroll(x); d != nil {
+	if d != nil {
 		x.deliver(d)
 	}
 }

@@ -75,6 +75,9 @@ func (d debugLog) Write(p []byte) (int, error) {
 // connections wait until Run has started the application. It returns the
 // address, with the port that was chosen for port 0.
 func (s *Server) Listen(network, address string) (net.Addr, error) {
+	if s.running.Load() {
+		return nil, fmt.Errorf("nethttp: Listen after Run, or after Close: %w", net.ErrClosed)
+	}
 	l, err := net.Listen(network, address)
 	if err != nil {
 		return nil, fmt.Errorf("nethttp: %w", err)
@@ -108,7 +111,10 @@ func (s *Server) Listen(network, address string) (net.Addr, error) {
 // sent, such a client may see a reset instead of an end.
 func (s *Server) Run(ctx context.Context) error {
 	if s.running.Swap(true) {
-		return errors.New("nethttp: Run called twice")
+		return errors.New("nethttp: Run called twice, or after Close")
+	}
+	if len(s.listeners) == 0 {
+		return errors.New("nethttp: Run without Listen")
 	}
 	defer s.room.hangups.close()
 	if err := s.handler.Startup(ctx); err != nil {
@@ -161,7 +167,11 @@ func (s *Server) drain() error {
 	if dropped == 0 {
 		return nil // connections without a request are nobody's loss
 	}
-	return fmt.Errorf("nethttp: drain: %d exchanges dropped", dropped)
+	err = fmt.Errorf("nethttp: drain: %d exchanges dropped", dropped)
+	if held := s.handler.held(); held != "" {
+		err = fmt.Errorf("%w, one of them is held by %s", err, held)
+	}
+	return err
 }
 
 // awaitEnd waits until the exchanges that were cut off know it.

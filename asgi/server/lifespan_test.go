@@ -153,6 +153,8 @@ func TestStoppedWhileStarting(t *testing.T) {
 			return nil
 		})})
 		must(t, err)
+		_, err = srv.Listen("tcp", "127.0.0.1:0")
+		must(t, err)
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		must(t, srv.Run(ctx))

@@ -119,11 +119,20 @@ func TestRunMisuse(t *testing.T) {
 		t.Error("Listen after Close:", err)
 	}
 
+	srv, err = New(Config{Handler: answers(t)})
+	must(t, err)
+	if err := srv.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "Run without Listen") {
+		t.Error("Run without Listen:", err)
+	}
+
 	r := run(t, Config{Handler: answers(t)})
 	c := r.dial()
 	ask(t, c, get, "ok")
 	if err := r.srv.Run(context.Background()); err == nil {
 		t.Error("Run twice")
+	}
+	if _, err := r.srv.Listen("tcp", "127.0.0.1:0"); !errors.Is(err, net.ErrClosed) {
+		t.Error("Listen after Run:", err)
 	}
 	must(t, r.srv.Close()) // nothing to release
 	ask(t, c, get, "ok")

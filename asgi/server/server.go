@@ -68,6 +68,9 @@ func (s *Server) Listen(network, address string) (net.Addr, error) {
 
 // ListenWith is Listen with all options, such as an inherited socket.
 func (s *Server) ListenWith(c eventloop.ListenConfig) (net.Addr, error) {
+	if s.running.Load() {
+		return nil, fmt.Errorf("server: Listen after Run, or after Close: %w", net.ErrClosed)
+	}
 	c.Open = nil
 	addr, err := s.group.AddListener(c)
 	if err != nil {
@@ -80,7 +83,12 @@ func (s *Server) ListenWith(c eventloop.ListenConfig) (net.Addr, error) {
 // ends the lifespan. It returns nil after an orderly end, and an error if the
 // application failed to start or to shut down, or exchanges had to be dropped:
 // ones that had not come to their end, or whose client did not take it. A
-// Server runs once, and not after Close.
+// Server runs once, not without a listener, and not after Close.
+//
+// A handler that blocks a loop beyond the drain does not hold up the end: after
+// two more seconds Run returns with an eventloop.HeldError, which names it, and
+// leaves the loop behind. What ran on that loop, and the lifespan if it is on it,
+// is not told of the end.
 //
 // A ctx that is done before the application has started is an orderly end, too:
 // its startup is cut short, by cancelling its context, and as it never started
@@ -98,11 +106,18 @@ func (s *Server) ListenWith(c eventloop.ListenConfig) (net.Addr, error) {
 // send it again (https://www.rfc-editor.org/rfc/rfc9112#section-9.3.1). Clients
 // that do nothing, or do not answer a close, hold up the end until
 // Config.DrainTimeout and are no loss.
-func (s *Server) Run(ctx context.Context) error {
+func (s *Server) Run(ctx context.Context) (err error) {
 	if s.running.Swap(true) {
 		return errors.New("server: Run called twice, or after Close")
 	}
-	defer s.stop()
+	defer func() {
+		if held := s.stop(); heldBy(err) == nil {
+			err = errors.Join(err, held)
+		}
+	}()
+	if len(s.group.Addrs()) == 0 {
+		return errors.New("server: Run without Listen")
+	}
 	life := engine.NewLifespan(s.group.Loop(0), engine.LifespanConfig{
 		Handler: s.cfg.Handler,
 		Timeout: s.cfg.LifespanTimeout,
@@ -120,6 +135,9 @@ func (s *Server) Run(ctx context.Context) error {
 	s.group.Start()
 	<-ctx.Done()
 	err = s.drain()
+	if held := heldBy(err); held != nil && held.Loop == 0 {
+		return err
+	}
 	if failed := life.Shutdown(context.Background()); failed != nil {
 		err = errors.Join(err, fmt.Errorf("server: %w", failed))
 	}
@@ -127,14 +145,24 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // stop stops the loops, after applications that wait on them. What it drops is no news: after the drain there are at
-// most conns left that were refused for Config.Loop.MaxConns.
-func (s *Server) stop() {
+// most conns left that were refused for Config.Loop.MaxConns. An error names who holds a loop, which goes on.
+func (s *Server) stop() error {
 	for i, w := range s.workers {
 		s.group.Loop(i).PostOwed(w.late.stop)
 	}
 	expired, cancel := context.WithCancel(context.Background())
 	cancel()
-	_ = s.group.Shutdown(expired)
+	if held := heldBy(s.group.Shutdown(expired)); held != nil {
+		return fmt.Errorf("server: %w", held)
+	}
+	return nil
+}
+
+// heldBy returns the first eventloop.HeldError in err, or nil.
+func heldBy(err error) *eventloop.HeldError {
+	var held *eventloop.HeldError
+	errors.As(err, &held)
+	return held
 }
 
 // Close releases a server that was never run.
@@ -142,8 +170,7 @@ func (s *Server) Close() error {
 	if s.running.Swap(true) {
 		return nil
 	}
-	s.stop()
-	return nil
+	return s.stop()
 }
 
 // drain closes the listeners and waits until every conn has ended; when the time
@@ -164,19 +191,36 @@ func (s *Server) drain() error {
 	if s.emptied(timeout) {
 		return nil
 	}
-	dropped := 0
-	counts := make(chan int, len(s.workers))
+	dropped, err := s.drop()
+	if dropped > 0 {
+		err = errors.Join(fmt.Errorf("server: drain: %d exchanges dropped", dropped), err)
+	}
+	return err
+}
+
+// drop drops what is left, and waits until every application knows, but for those
+// of a loop that is held.
+func (s *Server) drop() (dropped int, err error) {
+	counts := make([]int, len(s.workers))
+	done := make([]chan struct{}, len(s.workers))
 	for i, w := range s.workers {
-		s.group.Loop(i).PostOwed(func() { counts <- w.drop() })
+		done[i] = make(chan struct{})
+		s.group.Loop(i).PostOwed(func() {
+			counts[i] = w.drop()
+			close(done[i])
+		})
 	}
-	for range s.workers {
-		dropped += <-counts
+	for i, w := range s.workers {
+		held := s.group.Loop(i).Await(done[i])
+		if held == nil {
+			dropped += counts[i]
+			held = s.group.Loop(i).Await(w.empty)
+		}
+		if held != nil {
+			err = errors.Join(err, fmt.Errorf("server: drain: %w", held))
+		}
 	}
-	s.emptied(nil)
-	if dropped == 0 {
-		return nil
-	}
-	return fmt.Errorf("server: drain: %d exchanges dropped", dropped)
+	return dropped, err
 }
 
 // emptied waits until no worker has a conn left; it is false if timeout came
