@@ -160,7 +160,7 @@ func (r *relay) takeBack(ctx context.Context) error {
 // reclaim blocks until the exchange refers to nothing that was lent.
 func (r *relay) reclaim() error {
 	done := false
-	posted := postOwed(r.x, func() {
+	posted := PostOwed(r.x, func() {
 		r.x.Reclaim()
 		r.mu.Lock()
 		defer r.mu.Unlock()

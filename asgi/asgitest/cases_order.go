@@ -1,6 +1,10 @@
 package asgitest
 
-import "github.com/gale-server/gale/asgi"
+import (
+	"fmt"
+
+	"github.com/gale-server/gale/asgi"
+)
 
 // answered receives a text and sends it back.
 func answered(text string) []step {
@@ -141,6 +145,20 @@ var orderCases = []testCase{
 		},
 	},
 	{
+		name:   "http/94 what came before an error is answered before it",
+		clause: "requests are answered in their order, also one that is malformed (RFC 9112 section 9.3.2)",
+		link:   "https://www.rfc-editor.org/rfc/rfc9112#section-9.3.2",
+		run: func(s *session) {
+			s.serve(respond("/1", "one", emptyRequest()), respond("/2", "two", emptyRequest()))
+			w := s.dial()
+			w.write(requestHead("GET /1") + requestHead("GET /2") + "GET\r\n\r\n")
+			w.response("GET").is(200, "one")
+			w.response("GET").is(200, "two")
+			w.response("GET").hasStatus(400)
+			w.ends()
+		},
+	},
+	{
 		name:   "http/95 no event is sent",
 		clause: "decision: nil, and a nil pointer, are refused at any time; the exchange is as it was",
 		link:   specMain + "#applications",
@@ -216,17 +234,22 @@ var orderCases = []testCase{
 		},
 	},
 	{
-		name:   "http/94 what came before an error is answered before it",
-		clause: "requests are answered in their order, also one that is malformed (RFC 9112 section 9.3.2)",
-		link:   "https://www.rfc-editor.org/rfc/rfc9112#section-9.3.2",
+		name:   "http/97 raises what blames the client",
+		clause: "decision: an error with a status of 4xx is answered with its text, but not with what it is wrapped in",
+		link:   "https://www.rfc-editor.org/rfc/rfc9110#section-15.5",
 		run: func(s *session) {
-			s.serve(respond("/1", "one", emptyRequest()), respond("/2", "two", emptyRequest()))
+			blame := endStep{err: fmt.Errorf("secret: %w", errTooMuch{})}
+			s.serve(on("/", emptyRequest(), blame), on("/ws", connected(), blame))
+			s.dial().get("/").is(413, "asgitest: too much\n")
 			w := s.dial()
-			w.write(requestHead("GET /1") + requestHead("GET /2") + "GET\r\n\r\n")
-			w.response("GET").is(200, "one")
-			w.response("GET").is(200, "two")
-			w.response("GET").hasStatus(400)
-			w.ends()
+			w.write(handshake("/ws"))
+			w.response("GET").is(413, "asgitest: too much\n")
 		},
 	},
 }
+
+// errTooMuch blames the client.
+type errTooMuch struct{}
+
+func (errTooMuch) Error() string   { return "asgitest: too much" }
+func (errTooMuch) HTTPStatus() int { return 413 }

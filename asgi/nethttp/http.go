@@ -278,7 +278,7 @@ func (x *httpExchange) End(err error) {
 		x.res.cut()
 		x.leave()
 	default:
-		x.res.answer(engine.StatusOf(err), engine.HeadersOf(err))
+		x.res.answerText(engine.StatusOf(err), engine.HeadersOf(err), engine.TextOf(err))
 		x.leave()
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/internal/engine"
 )
 
 // record is what the logs say about one exchange.
@@ -55,7 +56,8 @@ func (h *Handler) access(r *record, status int, bytes int64) {
 	r.began = time.Time{}
 }
 
-// failure logs how an application failed; a panic with its stack.
+// failure logs how an application failed; a panic with its stack. What is the
+// peer's doing is no failure.
 func (h *Handler) failure(r *record, err error) {
 	attrs := []slog.Attr{
 		slog.String("protocol", string(r.protocol)),
@@ -66,6 +68,10 @@ func (h *Handler) failure(r *record, err error) {
 	var p *asgi.PanicError
 	if errors.As(err, &p) {
 		attrs = append(attrs, slog.String("stack", string(p.Stack)))
+	}
+	if engine.OfRequest(err) {
+		h.cfg.Logger.LogAttrs(context.Background(), slog.LevelInfo, "request refused", attrs...)
+		return
 	}
 	h.cfg.Logger.LogAttrs(context.Background(), slog.LevelError, "application failed", attrs...)
 }

@@ -204,9 +204,13 @@ func (s *response) hint(links []string) error {
 
 // answer sends a whole response that the engine makes itself.
 func (s *response) answer(status int, headers []asgi.Header) {
+	s.answerText(status, headers, http.StatusText(status)+"\n")
+}
+
+func (s *response) answerText(status int, headers []asgi.Header, text string) {
 	s.headers = append([]asgi.Header{{Name: "content-type", Value: "text/plain; charset=utf-8"}}, headers...)
 	s.status, s.length, s.trailers, s.bytes = status, -1, false, 0
-	_ = s.body([]byte(http.StatusText(status)+"\n"), asgi.Immutable, false, false) // no length, no error
+	_ = s.body([]byte(text), asgi.Immutable, false, false) // no length, no error
 }
 
 // cut ends a response that cannot be completed. What was sent before is written.

@@ -237,7 +237,7 @@ func (x *webSocketExchange) message(e *asgi.WebSocketSend) error {
 // close refuses the handshake with 403, or starts the closing handshake.
 func (x *webSocketExchange) close(code int, reason string) error {
 	if !x.isOpen {
-		x.refuse(http.StatusForbidden, nil)
+		x.refuse(http.StatusForbidden, nil, http.StatusText(http.StatusForbidden)+"\n")
 		return nil
 	}
 	if code == 0 {
@@ -262,11 +262,11 @@ func (x *webSocketExchange) sendClose(code int, reason string) error {
 }
 
 // refuse answers the handshake with a plain response.
-func (x *webSocketExchange) refuse(status int, headers []asgi.Header) {
+func (x *webSocketExchange) refuse(status int, headers []asgi.Header, text string) {
 	if x.deny.started {
 		x.deny.cut() // a truncated denial is all there is to say
 	} else {
-		x.deny.answer(status, append(closeHeader[:len(closeHeader):len(closeHeader)], headers...))
+		x.deny.answerText(status, append(closeHeader[:len(closeHeader):len(closeHeader)], headers...), text)
 	}
 	x.answered()
 }
@@ -327,7 +327,7 @@ func (x *webSocketExchange) End(err error) {
 	switch {
 	case x.gone || x.announced || x.order.Complete():
 	case !x.isOpen:
-		x.refuse(engine.StatusOf(err), engine.HeadersOf(err))
+		x.refuse(engine.StatusOf(err), engine.HeadersOf(err), engine.TextOf(err))
 	case x.sendClose(engine.CloseCodeOf(err), "") != nil:
 		_ = x.sendClose(websocket.CloseInternalError, "")
 	}

@@ -62,7 +62,8 @@ func (r *accessRecord) end(c *conn, status int, bytes int64) {
 	*r = accessRecord{}
 }
 
-// logFailure logs how an application failed; a panic with its stack.
+// logFailure logs how an application failed; a panic with its stack. What is the
+// peer's doing is no failure.
 func (s *Server) logFailure(protocol string, client asgi.Address, path string, err error) {
 	if engine.Silent(err) {
 		return
@@ -76,6 +77,10 @@ func (s *Server) logFailure(protocol string, client asgi.Address, path string, e
 	var p *asgi.PanicError
 	if errors.As(err, &p) {
 		attrs = append(attrs, slog.String("stack", string(p.Stack)))
+	}
+	if engine.OfRequest(err) {
+		s.log.LogAttrs(context.Background(), slog.LevelInfo, "request refused", attrs...)
+		return
 	}
 	s.log.LogAttrs(context.Background(), slog.LevelError, "application failed", attrs...)
 }

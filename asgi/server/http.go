@@ -398,5 +398,9 @@ func (h *httpConn) respond(status int, headers []asgi.Header, body string) {
 var plainText = asgi.Header{Name: "content-type", Value: "text/plain; charset=utf-8"}
 
 func (h *httpConn) respondStatus(status int, headers []asgi.Header) {
-	h.respond(status, append([]asgi.Header{plainText}, headers...), http.StatusText(status)+"\n")
+	h.respondText(status, headers, http.StatusText(status)+"\n")
+}
+
+func (h *httpConn) respondText(status int, headers []asgi.Header, text string) {
+	h.respond(status, append([]asgi.Header{plainText}, headers...), text)
 }

@@ -293,7 +293,7 @@ func (x *httpExchange) End(err error) {
 		x.truncate(err)
 	default:
 		x.logFailure(err)
-		x.fail(engine.StatusOf(err), engine.HeadersOf(err))
+		x.fail(err)
 	}
 }
 
@@ -309,12 +309,13 @@ func (x *httpExchange) truncate(err error) {
 }
 
 // fail answers in place of the application.
-func (x *httpExchange) fail(status int, headers []asgi.Header) {
+func (x *httpExchange) fail(err error) {
+	status := engine.StatusOf(err)
 	x.c.w.giveBack(x.headers)
 	x.headers, x.trailers = nil, false
 	x.status, x.started = status, true
 	x.order = completeOrder
-	x.h.respondStatus(status, headers)
+	x.h.respondText(status, engine.HeadersOf(err), engine.TextOf(err))
 	x.c.wake()
 }
 

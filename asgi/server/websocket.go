@@ -191,7 +191,7 @@ func (x *wsConn) message(e *asgi.WebSocketSend) error {
 // close refuses the handshake with 403, or starts the closing handshake.
 func (x *wsConn) close(code int, reason string) error {
 	if o := x.opening; o != nil {
-		x.refuse(http.StatusForbidden, nil)
+		x.refuse(http.StatusForbidden, nil, http.StatusText(http.StatusForbidden)+"\n")
 		return nil
 	}
 	if code == 0 {
@@ -212,11 +212,11 @@ func (x *wsConn) sendClose(code int, reason string) error {
 }
 
 // refuse answers the handshake with a plain response and ends the connection.
-func (x *wsConn) refuse(status int, headers []asgi.Header) {
+func (x *wsConn) refuse(status int, headers []asgi.Header, text string) {
 	o := x.opening
 	if !o.respond { // else a truncated denial is all there is to say
 		o.status = status
-		o.h.respondStatus(status, append([]asgi.Header{closeHeader}, headers...))
+		o.h.respondText(status, append([]asgi.Header{closeHeader}, headers...), text)
 	}
 	x.answered()
 }
@@ -495,7 +495,7 @@ func (x *wsConn) End(err error) {
 	switch {
 	case x.closing || x.gone || x.order.Complete():
 	case x.opening != nil:
-		x.refuse(engine.StatusOf(err), engine.HeadersOf(err))
+		x.refuse(engine.StatusOf(err), engine.HeadersOf(err), engine.TextOf(err))
 	default:
 		// A close that was sent already is all there is to say.
 		if e := x.sendClose(engine.CloseCodeOf(err), ""); e != nil && !x.m.CloseSent() {

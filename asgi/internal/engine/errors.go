@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/asgi/websocket"
@@ -19,13 +20,42 @@ var ErrSilent = errors.New("asgi: no answer to a ping")
 // HTTPStatus, of the protocol machines, a saturated executor and the like, else
 // 500. It is the one place that does.
 func StatusOf(err error) int {
-	var of interface{ HTTPStatus() int }
+	var of statusError
 	if errors.As(err, &of) {
 		if status := of.HTTPStatus(); status >= 400 && status <= 599 {
 			return status
 		}
 	}
 	return http.StatusInternalServerError
+}
+
+// statusError is an error that names a status.
+type statusError interface {
+	error
+	HTTPStatus() int
+}
+
+// OfRequest reports whether err is an answer to what the peer has asked for, by a
+// status of 4xx, and no failure of the application, as a panic is.
+func OfRequest(err error) bool {
+	var p *asgi.PanicError
+	status := StatusOf(err)
+	return status >= 400 && status < 500 && !errors.As(err, &p)
+}
+
+// maxText bounds the text of an error that is told to the peer, in bytes.
+const maxText = 1 << 10
+
+// TextOf is the body of the response that StatusOf and HeadersOf are of. An error
+// that blames the peer tells it why; it does not tell what it was wrapped in. All
+// else is ours, and no business of a stranger.
+func TextOf(err error) string {
+	var of statusError
+	if !OfRequest(err) || !errors.As(err, &of) || of.Error() == "" {
+		return http.StatusText(StatusOf(err)) + "\n"
+	}
+	text := of.Error()
+	return strings.ToValidUTF8(text[:min(len(text), maxText)], "") + "\n"
 }
 
 // HeadersOf returns the fields that go with StatusOf: what the error itself says

@@ -36,6 +36,24 @@ func TestStatusOf(t *testing.T) {
 	}
 }
 
+func TestTextOf(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want string
+		peer bool
+	}{
+		{errors.New("secret"), "Internal Server Error\n", false},
+		{says(503), "Service Unavailable\n", false},
+		{says(404), "says\n", true},
+		{fmt.Errorf("secret: %w", says(413)), "says\n", true},
+		{&asgi.PanicError{Value: says(404)}, "Not Found\n", false},
+	} {
+		if got := TextOf(test.err); got != test.want || OfRequest(test.err) != test.peer {
+			t.Errorf("%v: %q, %v", test.err, got, OfRequest(test.err))
+		}
+	}
+}
+
 func TestCloseCodeOf(t *testing.T) {
 	for _, test := range []struct {
 		err    error
