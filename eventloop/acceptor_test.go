@@ -131,7 +131,7 @@ func TestDescriptorsRunOut(t *testing.T) {
 	}
 	to := &unix.SockaddrInet4{Port: int(s.addr.AddrPort.Port()), Addr: s.addr.AddrPort.Addr().As4()}
 	for _, fd := range raw {
-		_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 20})
+		_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: int64(patience / time.Second)})
 		if err := unix.Connect(fd, to); err != nil {
 			t.Fatal(err)
 		}
@@ -188,7 +188,7 @@ func TestDescriptorsComeBack(t *testing.T) {
 	for _, extra := range held {
 		_ = unix.Close(extra)
 	}
-	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 20})
+	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: int64(patience / time.Second)})
 	if _, err := unix.Write(fd, []byte("x")); err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -186,11 +187,16 @@ func TestCoroutineOwns(t *testing.T) {
 	readN(t, c, 2)
 }
 
+// blockedAfter is more than a turn takes of a loop that waits for a processor.
+const blockedAfter = 500 * time.Millisecond
+
 func TestWatchdog(t *testing.T) {
-	s := serve(t, Config{Loops: 1, BlockedAfter: 20 * time.Millisecond, Open: func(c Conn) Protocol {
+	said, text := make(saying, 10), new(logBuffer)
+	logger := slog.New(slog.NewTextHandler(io.MultiWriter(text, said), nil))
+	s := serve(t, Config{Loops: 1, BlockedAfter: blockedAfter, Logger: logger, Open: func(c Conn) Protocol {
 		return &hooks{data: func(p []byte) {
 			if string(p) == "block" {
-				handlerThatBlocks(200 * time.Millisecond)
+				handlerThatBlocks(said)
 			}
 			c.Write(p)
 		}}
@@ -202,32 +208,36 @@ func TestWatchdog(t *testing.T) {
 		write(t, c, "block")
 		readN(t, c, 5)
 	}
-	log := s.log.String()
+	log := text.String()
 	if n := strings.Count(log, "event loop is blocked"); n != 2 {
 		t.Errorf("%d reports of two incidents: %s", n, log)
 	}
 	if !strings.Contains(log, "handlerThatBlocks") || !strings.Contains(log, "loop=0") {
 		t.Errorf("the handler is not named: %s", log)
 	}
-	if st := s.Stats(); st.Blocked != 2 || st.MaxLag < 20*time.Millisecond || st.MaxLag > patience {
+	if st := s.Stats(); st.Blocked != 2 || st.MaxLag < blockedAfter || st.MaxLag > patience {
 		t.Errorf("stats: %+v", st)
 	}
 }
 
+// handlerThatBlocks holds its loop until the watchdog has said so.
+//
 //go:noinline
-func handlerThatBlocks(d time.Duration) {
+func handlerThatBlocks(said saying) {
 	select {
-	case <-make(chan bool):
-	case <-time.After(d):
+	case <-said:
+	case <-time.After(patience):
 	}
 }
 
 // TestWatchdogCoroutine blocks in a coroutine that the loop has switched to.
 func TestWatchdogCoroutine(t *testing.T) {
-	s := serve(t, Config{Loops: 1, BlockedAfter: 20 * time.Millisecond, Open: func(c Conn) Protocol {
+	said, text := make(saying, 10), new(logBuffer)
+	logger := slog.New(slog.NewTextHandler(io.MultiWriter(text, said), nil))
+	s := serve(t, Config{Loops: 1, BlockedAfter: blockedAfter, Logger: logger, Open: func(c Conn) Protocol {
 		parked := coroutine(func() {})
 		parked()
-		run := coroutine(func() { handlerThatBlocks(200 * time.Millisecond) })
+		run := coroutine(func() { handlerThatBlocks(said) })
 		return &hooks{data: func(p []byte) {
 			run()
 			c.Write(p)
@@ -236,7 +246,7 @@ func TestWatchdogCoroutine(t *testing.T) {
 	c := s.dial()
 	write(t, c, "block")
 	readN(t, c, 5)
-	if log := s.log.String(); !strings.Contains(log, "handlerThatBlocks") {
+	if log := text.String(); !strings.Contains(log, "handlerThatBlocks") {
 		t.Errorf("the handler is not named: %s", log)
 	}
 }
