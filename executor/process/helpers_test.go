@@ -334,6 +334,9 @@ func newPool(t testing.TB, config Config) *Pool {
 	if config.Workers == 0 {
 		config.Workers = 2
 	}
+	if config.Nice == 0 {
+		config.Nice = -1 // at the lowest priority a worker gets next to nothing of a busy machine
+	}
 	if config.Backoff == 0 {
 		config.Backoff = time.Millisecond
 	}

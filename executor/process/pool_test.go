@@ -157,7 +157,7 @@ func TestIsolation(t *testing.T) {
 	m := newMeeting(t) // a socket
 	newTCP(t)          // and those of a client, one not marked as close-on-exec
 	t.Setenv("LISTEN_FDS", "3")
-	pool := newPool(t, Config{Workers: 2, MaxFiles: 99, MaxMemoryBytes: 1 << 30})
+	pool := newPool(t, Config{Workers: 2, Nice: 19, MaxFiles: 99, MaxMemoryBytes: 1 << 30})
 	first := async(func() (int, error) { return Call[string, int](limited(t), pool, "wait", m.path) })
 	conn := m.arrival()
 	s := must[state](t)(Call[struct{}, state](limited(t), pool, "state", struct{}{})) // beside the first worker
@@ -321,6 +321,9 @@ func TestConfig(t *testing.T) {
 		if _, err := New(config); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+	if c := must[Config](t)(Config{}.withDefaults()); c.Nice != 19 {
+		t.Errorf("the default is to yield to everything else, and not nice %d", c.Nice)
 	}
 	c := must[Config](t)(Config{Nice: -1, MaxMemoryBytes: -1, MaxFiles: -1, HeartbeatInterval: -1, KillAfter: -1, QuarantineAfter: -1}.withDefaults())
 	if c.Nice != 0 || c.MaxMemoryBytes != 0 || c.MaxFiles != 0 || c.HeartbeatInterval != 0 || c.KillAfter != 0 || c.QuarantineAfter != 0 {
