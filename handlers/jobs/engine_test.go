@@ -19,6 +19,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/server"
 	"github.com/gale-server/gale/handlers/internal/enginetest"
 	"github.com/gale-server/gale/handlers/jobs"
 )
@@ -31,8 +32,12 @@ type engine struct {
 
 // onEngines runs a test on both engines.
 func onEngines(t *testing.T, config jobs.Config, test func(t *testing.T, e *engine)) {
+	onEnginesWith(t, enginetest.Options{Drain: 2 * time.Second}, config, test)
+}
+
+func onEnginesWith(t *testing.T, o enginetest.Options, config jobs.Config, test func(t *testing.T, e *engine)) {
 	var s *shop
-	enginetest.Each(t, enginetest.Options{Drain: 2 * time.Second}, func(t *testing.T) asgi.Handler {
+	enginetest.Each(t, o, func(t *testing.T) asgi.Handler {
 		s = newShop(t, oneWorker, config)
 		return s.handler
 	}, func(t *testing.T, server *enginetest.Server) {
@@ -122,6 +127,32 @@ func TestEngines(t *testing.T) {
 		}
 		if last != "done" {
 			t.Errorf("the last message said %q", last)
+		}
+	})
+}
+
+// A client that closes behind something more than its request leaves no job behind,
+// neither one that runs nor one that waits.
+func TestEnginesDepart(t *testing.T) {
+	departs := enginetest.Options{HalfClose: server.HalfCloseDisconnects}
+	onEnginesWith(t, departs, jobs.Config{}, func(t *testing.T, e *engine) {
+		for _, more := range []string{"", "G", "\r\n", "GET / HTTP/1.1\r\nHost: h\r\n\r\n"} {
+			var conns []net.Conn
+			for range 3 {
+				c, err := net.Dial("tcp", e.Addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				fmt.Fprint(c, "POST /jobs HTTP/1.1\r\nHost: h\r\nPrefer: wait=50\r\nContent-Length: 4\r\n\r\nhold")
+				conns = append(conns, c)
+			}
+			e.queue(1, 2)
+			for _, c := range conns {
+				fmt.Fprint(c, more)
+				c.Close()
+			}
+			e.queue(0, 0)
 		}
 	})
 }

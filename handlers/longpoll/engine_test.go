@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -63,8 +64,12 @@ const drainTimeout = 4 * time.Second
 
 // onEngines runs a test on both engines.
 func onEngines(t *testing.T, config longpoll.Config, test func(t *testing.T, e *engine)) {
+	onEnginesWith(t, enginetest.Options{Drain: drainTimeout}, config, test)
+}
+
+func onEnginesWith(t *testing.T, o enginetest.Options, config longpoll.Config, test func(t *testing.T, e *engine)) {
 	var e *engine
-	enginetest.Each(t, enginetest.Options{Drain: drainTimeout}, func(t *testing.T) (h asgi.Handler) {
+	enginetest.Each(t, o, func(t *testing.T) (h asgi.Handler) {
 		e, h = newEngine(t, config)
 		return h
 	}, func(t *testing.T, s *enginetest.Server) {
@@ -257,6 +262,45 @@ func TestEnginesDisconnect(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	})
+}
+
+// A thousand clients that leave behind a byte of a next request, or the end of a
+// line, take nothing with them: no poll is left, and no descriptor.
+func TestEnginesDepart(t *testing.T) {
+	const polls = 1000
+	departs := enginetest.Options{HalfClose: server.HalfCloseDisconnects}
+	onEnginesWith(t, departs, longpoll.Config{PollRate: -1}, func(t *testing.T, e *engine) {
+		at := e.poll("ch=a&wait=0").Cursor
+		before := openFiles(t)
+		var conns []net.Conn
+		for i := range polls {
+			c := e.dial(with("a", at))
+			fmt.Fprint(c, []string{"G", "\r\n"}[i%2])
+			conns = append(conns, c)
+		}
+		e.parked(polls)
+		for _, c := range conns {
+			c.Close()
+		}
+		e.until("left", func(s longpoll.Stats) bool { return s.Parked == 0 && s.Left == polls })
+		if s := e.hub.Stats(); s.Clients != 0 || s.Subscriptions != 0 {
+			t.Errorf("%+v", s)
+		}
+		for limit := time.Now().Add(30 * time.Second); openFiles(t) > before; runtime.Gosched() {
+			if time.Now().After(limit) {
+				t.Fatalf("%d descriptors, %d before", openFiles(t), before)
+			}
+		}
+	})
+}
+
+// openFiles is the number of open descriptors, where there is a /proc.
+func openFiles(t *testing.T) int {
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return len(files)
 }
 
 // dial sends a poll over a connection of its own.
