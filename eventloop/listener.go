@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/gale-server/gale/eventloop/unixsocket"
 )
 
 // ListenConfig says where to listen, and what serves the conns.
@@ -33,8 +34,8 @@ type listener struct {
 	fd      int
 	addr    Addr
 	open    func(Conn) Protocol
-	socket  os.FileInfo // the Unix socket file that we made; nil if none
-	pending bool        // connections may wait
+	file    unixsocket.File // that we made
+	pending bool            // connections may wait
 }
 
 // listen opens the socket that c describes.
@@ -46,9 +47,9 @@ func (c ListenConfig) listen() (*listener, error) {
 		if network == "" {
 			network = "tcp"
 		}
-		if made = network == "unix" && c.Address != "" && c.Address[0] != '@'; made {
-			if err := removeStale(c.Address); err != nil {
-				return nil, err
+		if made = unixsocket.HasFile(network, c.Address); made {
+			if err := unixsocket.RemoveStale(c.Address); err != nil {
+				return nil, fmt.Errorf("eventloop: %w", err)
 			}
 		}
 		var config net.ListenConfig
@@ -86,7 +87,7 @@ func takeOver(ln net.Listener, open func(Conn) Protocol, made bool) (*listener, 
 	}
 	l := &listener{fd: fd, addr: addr, open: open, pending: true}
 	if made {
-		l.socket, _ = os.Lstat(addr.Path)
+		l.file = unixsocket.Made(addr.Path)
 	}
 	return l, nil
 }
@@ -121,43 +122,8 @@ func listenAddr(a net.Addr) (Addr, error) {
 	return Addr{}, errors.ErrUnsupported
 }
 
-// removeStale removes the socket file that a process left which is gone. It
-// touches nothing else: a file, a directory, or a socket that somebody listens
-// on stays, and listening fails.
-func removeStale(path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("eventloop: %w", err)
-	}
-	inUse := func(why error) error {
-		return fmt.Errorf("eventloop: %w", &net.OpError{Op: "listen", Net: "unix",
-			Addr: &net.UnixAddr{Name: path, Net: "unix"}, Err: why})
-	}
-	if info.Mode()&os.ModeSocket == 0 {
-		return inUse(errors.New("file exists and is not a socket"))
-	}
-	conn, err := net.Dial("unix", path)
-	if err == nil {
-		_ = conn.Close()
-	}
-	if !errors.Is(err, unix.ECONNREFUSED) {
-		return inUse(unix.EADDRINUSE)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("eventloop: %w", err)
-	}
-	return nil
-}
-
 // close stops listening and removes the socket file, if it is still ours.
 func (l *listener) close() {
-	if l.socket != nil {
-		if now, err := os.Lstat(l.addr.Path); err == nil && os.SameFile(now, l.socket) {
-			_ = os.Remove(l.addr.Path)
-		}
-	}
+	l.file.Remove()
 	_ = unix.Close(l.fd)
 }

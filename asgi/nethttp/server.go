@@ -73,12 +73,13 @@ func (d debugLog) Write(p []byte) (int, error) {
 
 // Listen opens a listener: network is "tcp", "tcp4", "tcp6" or "unix". Its
 // connections wait until Run has started the application. It returns the
-// address, with the port that was chosen for port 0.
+// address, with the port that was chosen for port 0. The file of a Unix socket
+// that a killed process left is replaced.
 func (s *Server) Listen(network, address string) (net.Addr, error) {
 	if s.running.Load() {
 		return nil, fmt.Errorf("nethttp: Listen after Run, or after Close: %w", net.ErrClosed)
 	}
-	l, err := net.Listen(network, address)
+	l, err := listen(network, address)
 	if err != nil {
 		return nil, fmt.Errorf("nethttp: %w", err)
 	}

@@ -2,6 +2,10 @@ package nethttp_test
 
 import (
 	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -136,4 +140,58 @@ func TestDrainClosesNewWebSockets(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+// A Unix socket that a killed process left is replaced; one that is served, and
+// what is no socket, stay.
+func TestUnixSocket(t *testing.T) {
+	dir := t.TempDir()
+	path, file := filepath.Join(dir, "sock"), filepath.Join(dir, "file")
+	if err := os.WriteFile(file, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	left, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	left.SetUnlinkOnClose(false)
+	left.Close() // as a kill does
+
+	older := listening(t, path)
+	srv := listening(t, filepath.Join(dir, "other"))
+	defer srv.Close()
+	for _, at := range []string{path, file} {
+		if _, err := srv.Listen("unix", at); err == nil {
+			t.Errorf("listening on %s", at)
+		}
+	}
+	if p, err := os.ReadFile(file); string(p) != "precious" {
+		t.Errorf("the file: %q, %v", p, err)
+	}
+
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	newer := listening(t, path)
+	older.Close()
+	if _, err := os.Lstat(path); err != nil {
+		t.Errorf("the socket of the newer server is gone: %v", err)
+	}
+	newer.Close()
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a closed server's socket: %v", err)
+	}
+}
+
+// listening makes a server that listens on a Unix socket.
+func listening(t *testing.T, path string) *nethttp.Server {
+	t.Helper()
+	srv, err := nethttp.NewServer(nethttp.Config{Handler: asgi.HandlerFunc(nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := srv.Listen("unix", path); err != nil {
+		t.Fatal(err)
+	}
+	return srv
 }

@@ -27,7 +27,7 @@ var layers = []struct {
 	{"asgi/http1", []string{"asgi"}},
 	{"asgi/logsink", nil},
 	{"asgi/websocket", []string{"asgi"}},
-	{"asgi/nethttp", []string{"asgi", "asgi/http1", "asgi/websocket", "asgi/internal/engine", "eventloop/descriptors"}},
+	{"asgi/nethttp", []string{"asgi", "asgi/http1", "asgi/websocket", "asgi/internal/engine", "eventloop/descriptors", "eventloop/unixsocket"}},
 	{"asgi/server", []string{"asgi", "asgi/http1", "asgi/websocket", "asgi/internal/engine", "eventloop"}},
 	{"eventloop/...", []string{"eventloop/..."}},
 	{"executor/...", []string{"asgi", "executor/...", "eventloop/procs"}},
