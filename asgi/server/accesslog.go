@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/gale-server/gale/asgi"
@@ -25,9 +26,18 @@ func (c *conn) beginAccess(s *asgi.Scope) *accessRecord {
 	}
 	r := &accessRecord{began: c.sock.Now(), method: s.Method, path: s.RawPath, client: s.Client.Host}
 	if s.Type == asgi.ScopeWebSocket || r.method == "" {
-		r.method = "WEBSOCKET"
+		r.method, r.path = "WEBSOCKET", logPath(s.RawPath)
 	}
 	return r
+}
+
+// maxLogPath bounds what a WebSocket keeps of its path for the log, in bytes: it
+// is kept for as long as the connection lasts.
+const maxLogPath = 256
+
+// logPath is a copy of what the log says of the path of a WebSocket.
+func logPath(raw string) string {
+	return strings.Clone(raw[:min(len(raw), maxLogPath)])
 }
 
 // logUnknown logs a request that was refused before it had a scope, at most one

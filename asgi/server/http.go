@@ -136,7 +136,7 @@ func (h *httpConn) begin() {
 		closeDelimited: head.Minor() == 0,
 		log:            h.c.beginAccess(&scope.Scope),
 		head:           scope.Method == "HEAD",
-		path:           scope.Path,
+		path:           scope.RawPath,
 	}
 	h.x = x
 	x.receiver = open(h.c.w.srv.cfg.Handler, &scope.Scope, x)

@@ -30,13 +30,13 @@ type wsConn struct {
 	lastRead  time.Time // any byte counts as life
 	m         websocket.Machine
 	log       *accessRecord // nil without an access log
+	path      string        // of the handshake, for the log
 }
 
 // opening is what is needed only until the handshake is answered.
 type opening struct {
 	h       *httpConn
 	upgrade websocket.Upgrade
-	path    string
 	status  int           // of a denial response
 	headers []asgi.Header // of a denial response
 	respond bool          // the denial response's start is written
@@ -61,7 +61,8 @@ func (h *httpConn) upgrade(scope *asgi.Scope) {
 	ws := &wsConn{
 		exchange: exchange{c: h.c, order: asgi.NewOrder(asgi.ScopeWebSocket)},
 		m:        *websocket.New(&h.c.w.webSocket),
-		opening:  &opening{h: h, upgrade: up, path: scope.Path},
+		opening:  &opening{h: h, upgrade: up},
+		path:     logPath(scope.RawPath),
 	}
 	s := webSocketScope(scope, up.Subprotocols)
 	ws.log = h.c.beginAccess(s)
@@ -490,7 +491,7 @@ func (x *wsConn) End(err error) {
 		err = asgi.ErrIncomplete
 	}
 	if err != nil && !(engine.OfPeer(err) && (x.gone || x.last != nil || x.order.Complete() || x.m.CloseSent())) {
-		x.c.w.srv.logFailure("websocket", address(x.c.sock.RemoteAddr()), x.path(), err)
+		x.c.w.srv.logFailure("websocket", address(x.c.sock.RemoteAddr()), x.path, err)
 	}
 	switch {
 	case x.closing || x.gone || x.order.Complete():
@@ -502,13 +503,6 @@ func (x *wsConn) End(err error) {
 			_ = x.sendClose(websocket.CloseInternalError, "")
 		}
 	}
-}
-
-func (x *wsConn) path() string {
-	if x.opening != nil {
-		return x.opening.path
-	}
-	return ""
 }
 
 func (x *wsConn) drain(d *asgi.Drain) {
