@@ -118,18 +118,6 @@ var extensionCases = []testCase{
 		},
 	},
 	{
-		name:   "http/142 the order of trailers is kept",
-		clause: "http.response.trailers: an iterable of pairs, as headers are",
-		link:   specTrailers,
-		run: func(s *session) {
-			s.serve(on("/", send(startWithTrailers("trailer: x-sum, x-more")), send(last("body")), send(trailers("x-sum: 1", "x-more: 2"))))
-			r := s.dial().get("/", "TE: trailers", "Connection: TE").is(200, "body")
-			if want := fields("x-sum: 1", "x-more: 2"); !slices.Equal(r.trailers, want) {
-				s.tb.Errorf("client: trailers are %v, want %v", r.trailers, want)
-			}
-		},
-	},
-	{
 		name:   "http/105 trailers for a client that does not ask",
 		clause: "http.response.trailers: not sent without TE: trailers, but awaited all the same",
 		link:   specTrailers,

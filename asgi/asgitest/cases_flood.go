@@ -15,8 +15,9 @@ const (
 	// floodTimeout is the engine's write timeout in these cases.
 	floodTimeout = time.Second
 
-	// floodLimit is longer than all else takes.
-	floodLimit = 30 * time.Second
+	// floodPatience is how long a client waits to send on before it takes a
+	// server for one that neither reads nor drops it.
+	floodPatience = 30 * time.Second
 
 	// floodBytes is more than the kernel's buffers of both directions and an
 	// outbox of the default size hold together.
@@ -24,17 +25,18 @@ const (
 )
 
 // floods dials, sends first and then unit again and again, and fails the test if
-// the server reads on. dropped says that it has dropped the connection then. The
-// answers to units must not be much smaller than these.
-func (s *session) floods(first, unit string) (dropped bool) {
+// the server reads on. dropped says that it has dropped the connection then, and
+// did not just stop to read for as long as patience. The answers to units must
+// not be much smaller than these.
+func (s *session) floods(first, unit string, patience time.Duration) (dropped bool) {
 	s.tb.Helper()
 	w := s.dial()
-	w.conn.SetDeadline(time.Now().Add(floodLimit))
 	_ = w.conn.(*net.TCPConn).SetReadBuffer(256 << 10)
 	_ = w.conn.(*net.TCPConn).SetWriteBuffer(256 << 10)
 	w.write(first)
 	chunk := strings.Repeat(unit, 64<<10/len(unit))
 	for sent := 0; sent < floodBytes; {
+		w.conn.SetWriteDeadline(time.Now().Add(patience))
 		n, err := io.WriteString(w.conn, chunk)
 		sent += n
 		switch {
@@ -54,7 +56,7 @@ func (s *session) floods(first, unit string) (dropped bool) {
 // opens, and the server with nothing to write.
 func (s *session) floodsAndIsDropped(first, unit string) {
 	s.tb.Helper()
-	if !s.floods(first, unit) {
+	if !s.floods(first, unit, floodPatience) {
 		s.tb.Errorf("client: the server neither reads nor drops the connection")
 	}
 }
@@ -68,7 +70,7 @@ var eventForm = []string{formEvent} // it is the engine that answers
 
 var floodCases = []testCase{
 	{
-		name:   "http/120 requests of a client that never reads",
+		name:   "http/150 requests of a client that never reads",
 		clause: "decision: a server that owes more than its high watermark reads no further request",
 		link:   "https://www.rfc-editor.org/rfc/rfc9112#section-9.3.2",
 		only:   eventForm,
@@ -78,7 +80,7 @@ var floodCases = []testCase{
 		},
 	},
 	{
-		name:   "http/121 expectations of a client that never reads",
+		name:   "http/151 expectations of a client that never reads",
 		clause: "decision: a 100 (Continue) counts as every other response does",
 		link:   "https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1",
 		only:   eventForm,
@@ -88,7 +90,7 @@ var floodCases = []testCase{
 		},
 	},
 	{
-		name:   "http/122 handshakes that are refused and never read",
+		name:   "http/152 handshakes that are refused and never read",
 		clause: "decision: the server's own answers count as every other response does",
 		link:   "https://www.rfc-editor.org/rfc/rfc6455#section-4.4",
 		only:   eventForm,
@@ -98,28 +100,28 @@ var floodCases = []testCase{
 		},
 	},
 	{
-		name:   "ws/70 pings of a client that never reads",
+		name:   "ws/80 pings of a client that never reads",
 		clause: "decision: pongs count as messages do, and above the high watermark nothing is read",
 		link:   rfcFlood,
 		only:   eventForm,
 		run: func(s *session) {
 			s.serveWith(Setup{WriteTimeout: floodTimeout}, on("/", accepted(gone())...))
-			s.floods(handshake("/"), frame(fin|opPing, strings.Repeat("p", 125)))
+			s.floods(handshake("/"), frame(fin|opPing, strings.Repeat("p", 125)), 5*floodTimeout)
 		},
 	},
 	{
-		name:   "ws/71 pings within a message of a client that never reads",
+		name:   "ws/81 pings within a message of a client that never reads",
 		clause: "decision: pongs count between fragments, too",
 		link:   rfcFlood,
 		only:   eventForm,
 		run: func(s *session) {
 			s.serveWith(Setup{WriteTimeout: floodTimeout}, on("/", accepted(gone())...))
 			ping := frame(fin|opPing, strings.Repeat("p", 125))
-			s.floods(handshake("/")+frame(opText, "begun"), ping+frame(opContinuation, "")+ping)
+			s.floods(handshake("/")+frame(opText, "begun"), ping+frame(opContinuation, "")+ping, 5*floodTimeout)
 		},
 	},
 	{
-		name:   "ws/72 one close frame, however many come",
+		name:   "ws/82 one close frame, however many come",
 		clause: "after a close frame nothing is sent (RFC 6455 section 5.5.1)",
 		link:   "https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1",
 		run: func(s *session) {

@@ -1,9 +1,5 @@
 package asgitest
 
-import (
-	"strings"
-)
-
 const (
 	specStart   = specWWW + "#response-start-send-event"
 	specBody    = specWWW + "#response-body-send-event"
@@ -185,24 +181,6 @@ var responseCases = []testCase{
 		run: func(s *session) {
 			s.serve(on("/", send(start(200, "set-cookie: a=1", "x-other: \xe9", "set-cookie: b=2")), send(last(""))))
 			s.dial().get("/").is(200, "").has("set-cookie", "a=1", "b=2").has("x-other", "\xe9")
-		},
-	},
-	{
-		name:   "http/141 the order of response headers is kept",
-		clause: "headers: an iterable of pairs; order is kept, of different names, too",
-		link:   specStart,
-		run: func(s *session) {
-			s.serve(on("/", send(start(200, "set-cookie: a=1", "x-other: x", "set-cookie: b=2")), send(last(""))))
-			r := s.dial().get("/").is(200, "")
-			var order []string
-			for _, h := range r.headers {
-				if h.Name == "set-cookie" || h.Name == "x-other" {
-					order = append(order, h.Name)
-				}
-			}
-			if got := strings.Join(order, " "); got != "set-cookie x-other set-cookie" {
-				s.tb.Errorf("client: order is %s", got)
-			}
 		},
 	},
 	{

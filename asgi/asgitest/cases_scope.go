@@ -129,16 +129,6 @@ var scopeCases = []testCase{
 		},
 	},
 	{
-		name:   "http/140 the order of header names is kept",
-		clause: "headers: original order kept, of different names, too",
-		link:   specHTTPScope,
-		run: func(s *session) {
-			asked(s, "/", requestHead("GET /", sentFields...), func(sc *asgi.Scope) error {
-				return sameFields(slices.Collect(ownFields(sc)), seenFields)
-			})
-		},
-	},
-	{
 		name:   "http/06 path is decoded, raw_path is not",
 		clause: "path: percent-decoded, then UTF-8; raw_path: the original bytes without the query",
 		link:   specHTTPScope,

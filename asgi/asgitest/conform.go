@@ -116,7 +116,7 @@ type testCase struct {
 
 func cases() []testCase {
 	return slices.Concat(scopeCases, targetCases, requestCases, responseCases, bulkCases, lifeCycleCases, departCases, extensionCases,
-		webSocketCases, webSocketMessageCases, webSocketCloseCases, orderCases, floodCases, logCases, lifespanCases)
+		webSocketCases, webSocketMessageCases, webSocketCloseCases, orderCases, logCases, nameOrderCases, floodCases, lifespanCases)
 }
 
 // scriptForm is a way to run a script.
