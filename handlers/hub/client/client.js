@@ -14,6 +14,7 @@ const maxClimb = 300_000; // ms between tries of a better link
 const maxFlying = 16; // publications that are under way at a time
 const maxFrame = 16_000; // characters of commands in one WebSocket message
 const maxTimer = 2 ** 31 - 1;
+const minRenewal = 10_000; // ms between two tokens that are asked for
 const maxPlaces = 1_000; // channels of a pattern of which the place is kept
 
 const final = ["not_allowed", "disconnected", "replaced"]; // for a connection
@@ -278,7 +279,7 @@ export class Hub {
     this.user = info.user ?? "";
     this.#set("online", name);
     if (link !== this.#link) return;
-    this.#expires(info.expires);
+    this.#expires(info);
     link.sync();
     this.#pump();
     this.#climb();
@@ -368,10 +369,17 @@ export class Hub {
     else this.#climb();
   }
 
-  #expires(at) {
+  // The server says how long the token is still good: the page's clock may be wrong, and
+  // change. One that says only when it ends, by its own clock, may end the connection.
+  #expires({ expires_in, expires }) {
     clearTimeout(this.#renewTimer);
-    if (!at || typeof this.#options.token !== "function") return;
-    this.#renewTimer = setTimeout(() => this.#renew(), Math.min(maxTimer, Math.max(10_000, (at - Date.now()) * 0.8)));
+    const left = expires_in ?? (expires ? expires - Date.now() : 0);
+    if (left > 0 && typeof this.#options.token === "function") this.#renewAt(performance.now() + Math.max(minRenewal, left * 0.8));
+  }
+
+  #renewAt(due) {
+    const left = due - performance.now();
+    this.#renewTimer = setTimeout(() => (left > maxTimer ? this.#renewAt(due) : this.#renew()), Math.min(maxTimer, left));
   }
 
   // If this fails, the server ends the connection in time, and the next one begins
@@ -382,7 +390,7 @@ export class Hub {
       const token = await this.#options.token();
       if (link !== this.#link) return;
       this.#token = token;
-      this.#expires((await link.ask?.("refresh", JSON.stringify({ token })))?.expires);
+      this.#expires((await link.ask?.("refresh", JSON.stringify({ token }))) ?? {});
     } catch {
       this.#token = undefined;
     }

@@ -59,11 +59,11 @@ func (c *conn) connect(id uint64, a *args) {
 	c.watchExpiry()
 	limits := c.h.config.Hub.Config()
 	c.reply(&reply{ID: id, Connected: &connected{
-		Client:  c.client.ID(),
-		User:    who.User,
-		Expires: c.expires(),
-		Ping:    c.h.config.PingInterval.Milliseconds(),
-		Limits:  connectedLimits{PublishBytes: limits.MaxPublishBytes, Subscriptions: limits.MaxSubscriptions},
+		Client: c.client.ID(),
+		User:   who.User,
+		expiry: c.expires(),
+		Ping:   c.h.config.PingInterval.Milliseconds(),
+		Limits: connectedLimits{PublishBytes: limits.MaxPublishBytes, Subscriptions: limits.MaxSubscriptions},
 	}})
 }
 
@@ -80,15 +80,16 @@ func (c *conn) refresh(id uint64, a *args) {
 		return
 	}
 	c.watchExpiry()
-	c.reply(&reply{ID: id, Refreshed: &refreshed{Expires: c.expires()}})
+	c.reply(&reply{ID: id, Refreshed: &refreshed{c.expires()}})
 }
 
-// expires is when the identity ends, in milliseconds since 1970; 0 for never.
-func (c *conn) expires() int64 {
+// expires is when the identity ends; nothing for never.
+func (c *conn) expires() (e expiry) {
 	if at := c.client.Identity().Expires; !at.IsZero() {
-		return at.UnixMilli()
+		e.Expires = at.UnixMilli()
+		e.ExpiresIn = max(at.Sub(c.h.now()).Milliseconds(), 1) // 0 would be never
 	}
-	return 0
+	return e
 }
 
 // longestTimer bounds a timer: an identity may be good for a hundred years.

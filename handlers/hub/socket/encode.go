@@ -35,11 +35,11 @@ type push struct {
 type nothing struct{}
 
 type connected struct {
-	Client  string          `json:"client"`
-	User    string          `json:"user"`
-	Expires int64           `json:"expires,omitempty"`
-	Ping    int64           `json:"ping"`
-	Limits  connectedLimits `json:"limits"`
+	Client string `json:"client"`
+	User   string `json:"user"`
+	expiry
+	Ping   int64           `json:"ping"`
+	Limits connectedLimits `json:"limits"`
 }
 
 type connectedLimits struct {
@@ -47,8 +47,13 @@ type connectedLimits struct {
 	Subscriptions int `json:"subscriptions"`
 }
 
-type refreshed struct {
-	Expires int64 `json:"expires,omitempty"`
+type refreshed struct{ expiry }
+
+// expiry is when the identity ends, both in milliseconds: since 1970 by the server's
+// clock, and from now on, for clients whose clock may be another.
+type expiry struct {
+	Expires   int64 `json:"expires,omitempty"`
+	ExpiresIn int64 `json:"expires_in,omitempty"`
 }
 
 type place struct {

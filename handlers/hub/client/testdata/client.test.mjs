@@ -501,6 +501,31 @@ test("a token is refreshed before it expires", async (server, make) => {
   assert.ok(asked < 10, `${asked} tokens`);
 });
 
+test("a token is refreshed in time whatever the page's clock says", async (server, make) => {
+  for (const wrong of [-1e10, -90_000, 0, 90_000, 1e10]) {
+    let asked = 0;
+    server.expires = Date.now() + 100_000 + wrong;
+    server.expiresIn = 100_000;
+    const hub = make({ token: () => `t${++asked}` });
+    listen(hub, "a");
+    await idle(79_000);
+    assert.equal(asked, 1, `a clock that is wrong by ${wrong} ms`);
+    await idle(2_000);
+    assert.equal(asked, 2, `a clock that is wrong by ${wrong} ms`);
+    await idle(250_000);
+    assert.equal(asked, 5, `a clock that is wrong by ${wrong} ms`);
+    hub.close();
+  }
+});
+
+test("a token that is good for longer than any timer is refreshed then", async (server, make) => {
+  let asked = 0;
+  server.expiresIn = 2 ** 31 * 2;
+  listen(make({ token: () => `t${++asked}` }), "a");
+  await idle(60_000);
+  assert.equal(asked, 1);
+});
+
 test("commands of a moment are one message, of a bounded length", async (server, make) => {
   const hub = make({ timeout: 1e6 });
   for (let n = 0; n < 10; n++) listen(hub, `c${n}`);

@@ -54,6 +54,7 @@ export class Server {
   frames = []; // what came over WebSockets
   requests = []; // the URLs that were fetched
   expires; // of identities
+  expiresIn; // how long they are still good
   pieces = (bytes) => [bytes]; // how what is sent on a stream is cut
   authenticate = () => null; // a token's error
   allow = () => null; // a channel's error
@@ -229,7 +230,7 @@ class Socket {
         return this.end(4401, error.code);
       }
       server.opened.push("websocket");
-      this.push({ id, connected: { client: "c1", user: "ada", ping: 25_000, expires: server.expires } });
+      this.push({ id, connected: { client: "c1", user: "ada", ping: 25_000, expires: server.expires, expires_in: server.expiresIn } });
     } else if (name === "subscribe") {
       const error = server.allow(body.channel);
       if (error) return refuse(error);
@@ -253,7 +254,7 @@ class Socket {
     } else if (name === "ping") {
       this.push({ id, pong: {} });
     } else if (name === "refresh") {
-      this.push({ id, refreshed: { expires: server.expires } });
+      this.push({ id, refreshed: { expires: server.expires, expires_in: server.expiresIn } });
     } else {
       this.push({ id, [name]: { ...body, total: 1 } });
     }
