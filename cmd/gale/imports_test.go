@@ -51,7 +51,7 @@ var layers = []struct {
 // does not name may import none but the standard library.
 var foreign = map[string][]string{
 	"asgi/asgitest/...": {"github.com/gorilla/websocket"},
-	"asgi/nethttp":      {"github.com/gorilla/websocket"},
+	"asgi/nethttp":      {"github.com/gorilla/websocket", "golang.org/x/sys/unix"},
 	"eventloop/...":     {"github.com/panjf2000/gnet/v2/pkg/netpoll", "github.com/panjf2000/gnet/v2/pkg/queue", "github.com/panjf2000/gnet/v2/pkg/errors", "golang.org/x/sys/unix"},
 	"executor/...":      {"github.com/alitto/pond/v2", "golang.org/x/sys/unix"},
 	"handlers/images":   {"golang.org/x/image/webp"},
