@@ -183,7 +183,7 @@ var targetCases = []testCase{
 				line("get"):                      200,
 				line(strings.Repeat("M", 32)):    200,
 				line(strings.Repeat("M", 33)):    501,
-				line(strings.Repeat("M", 10000)): 501,
+				line(strings.Repeat("M", 40000)): 501,
 				line("G@T"):                      400,
 				line(""):                         400,
 			})
