@@ -64,7 +64,10 @@ func newPictures(where string, logger *slog.Logger) (p *pictures, err error) {
 		limits.Name, limits.CPU = picturesInProcess, false
 		limits.Workers = runtime.NumCPU() // threads that wait for as many processes
 		classes = append(classes, limits)
-		if p.pool, err = workers.New(workers.Config{Workers: limits.Workers, Logger: logger}); err != nil {
+		// They yield to everything else: where that is much, they are slow to start and
+		// to answer, and no less alive.
+		config := workers.Config{Workers: limits.Workers, Logger: logger, StartTimeout: pictureTime, HeartbeatTimeout: pictureTime}
+		if p.pool, err = workers.New(config); err != nil {
 			return nil, err
 		}
 	}

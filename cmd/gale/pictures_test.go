@@ -136,6 +136,9 @@ func testPictures(t *testing.T, place string) {
 // end does not wait for what is queued.
 func TestPicturesSaturated(t *testing.T) {
 	for _, place := range places {
+		if place == picturesInProcess && !longtest.On() {
+			continue // a worker that starts behind all else takes minutes of a busy machine
+		}
 		t.Run(place, func(t *testing.T) { testPicturesSaturated(t, place) })
 	}
 }
@@ -167,13 +170,14 @@ func testPicturesSaturated(t *testing.T, place string) {
 	}
 	r, body := p.send("POST", "/images/jobs?width=10&"+page, testPicture(t, 20, 20), "Prefer", "wait=30")
 	var job struct{ Location string }
-	for end := time.Now().Add(waitLimit); r.StatusCode == 202 && time.Now().Before(end); {
+	// 409: it has not ended. What makes pictures gets next to nothing of a busy machine.
+	for end := time.Now().Add(pictureTime); (r.StatusCode == 202 || r.StatusCode == 409) && time.Now().Before(end); {
 		if job.Location == "" {
 			if err := json.Unmarshal(body, &job); err != nil {
 				t.Fatal(err)
 			}
 		}
-		r, body = p.send("GET", job.Location+"/result", nil, "Prefer", "wait=30") // on a slow machine it takes longer
+		r, body = p.send("GET", job.Location+"/result", nil, "Prefer", "wait=30")
 	}
 	if r.StatusCode != 200 {
 		t.Fatalf("a picture among the others: %s %s", r.Status, body)
