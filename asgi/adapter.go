@@ -123,6 +123,12 @@ func (a *adapted) Reclaim()        {}
 // Keep: what an application receives belongs to it already.
 func (a *adapted) Keep(p []byte) []byte { return p }
 
+func (a *adapted) Recycle(p []byte) {
+	if a.outer != nil {
+		a.outer.x.Recycle(p)
+	}
+}
+
 func (a *adapted) Pause()  { a.paused = true }
 func (a *adapted) Resume() { a.paused = false }
 

@@ -14,7 +14,7 @@ import (
 type Application func(ctx context.Context, scope *Scope, receive Receive, send Send) error
 
 // Receive returns the next receive event, which then belongs to the
-// application. It suspends until there is one or ctx is done; a receive that
+// application; see [Recycle] for large payloads. It suspends until there is one or ctx is done; a receive that
 // ends with ctx's error has lost no event. Once the exchange is over it returns
 // the disconnect event, on this and every later call.
 //
@@ -30,6 +30,28 @@ type Receive func(ctx context.Context) (ReceiveEvent, error)
 //
 // Loop-owned: call only from its application's goroutine.
 type Send func(ctx context.Context, ev SendEvent) error
+
+// Recycle gives the payload of a received event back to the engine, which uses its
+// memory again; the event has none from then on. An application in coroutine form
+// that receives much and keeps little saves the collector's work so. ctx is its own;
+// elsewhere Recycle only drops the payload.
+//
+// Loop-owned: call only from its application's goroutine.
+func Recycle(ctx context.Context, ev ReceiveEvent) {
+	var p []byte
+	switch e := ev.(type) {
+	case *HTTPRequest:
+		p, e.Body = e.Body, nil
+	case *WebSocketReceive:
+		p, e.Data = e.Data, nil
+	}
+	if len(p) < recycleBytes {
+		return
+	}
+	if c := coroutineOf(ctx); c != nil {
+		c.x.Recycle(p)
+	}
+}
 
 // ApplicationMiddleware wraps an Application in another.
 type ApplicationMiddleware func(Application) Application

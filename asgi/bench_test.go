@@ -26,6 +26,7 @@ func (e *engine) Send(asgi.SendEvent) error                      { e.sent++; ret
 func (e *engine) Buffered() int                                  { return 0 }
 func (e *engine) Congested() bool                                { return false }
 func (e *engine) Reclaim()                                       {}
+func (e *engine) Recycle(p []byte)                               {}
 func (e *engine) Keep(p []byte) []byte                           { return append([]byte(nil), p...) }
 func (e *engine) Pause()                                         {}
 func (e *engine) Resume()                                        {}

@@ -67,6 +67,10 @@ type Exchange interface {
 	// without it, else a copy.
 	Keep(p []byte) []byte
 
+	// Recycle gives p, which Keep returned, back to the engine for what comes next.
+	// The caller uses it no more.
+	Recycle(p []byte)
+
 	// Pause stops the delivery of HTTPRequest and WebSocketReceive events, and
 	// with it the reading of the socket, until Resume. Other events still come.
 	// Resume never delivers events from within the call. A client that waits

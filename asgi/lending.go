@@ -3,6 +3,9 @@ package asgi
 // lendBytes is from where a payload is worth lending: engines copy less than that.
 const lendBytes = 16 << 10
 
+// recycleBytes is from where memory is worth giving back.
+const recycleBytes = 4 << 10
+
 // lent returns ev with its payload lent until the exchange is writable, if that is
 // of at least n bytes and would be copied; else it returns nil. It is for senders
 // that wait until the payload is theirs again.

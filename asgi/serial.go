@@ -146,6 +146,9 @@ func (s *serial) Reclaim() {}
 // Keep: the handler's events are clones already.
 func (s *serial) Keep(p []byte) []byte { return p }
 
+// Recycle leaves p to the collector.
+func (s *serial) Recycle(p []byte) {}
+
 func (s *serial) Pause() { s.inbox.hold() }
 
 func (s *serial) Resume() {

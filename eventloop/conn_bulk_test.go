@@ -5,8 +5,10 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gale-server/gale/eventloop"
+	"github.com/gale-server/gale/eventloop/looptest"
 )
 
 // pattern is n bytes that tell their place.
@@ -181,4 +183,65 @@ func allocated(fn func()) uint64 {
 	fn()
 	runtime.ReadMemStats(&after)
 	return after.TotalAlloc - before.TotalAlloc
+}
+
+// TestQuietLoopWritesMore has a conn write a large payload on a loop that serves
+// nothing else, and on one on which another conn has just got something small.
+func TestQuietLoopWritesMore(t *testing.T) {
+	for _, tc := range []struct {
+		small bool
+		first int
+	}{{false, 2 * mib}, {true, 128 * kib}} {
+		l := looptest.NewLoop(t, eventloop.Config{})
+		silent := func(c eventloop.Conn) eventloop.Protocol { return &proto{Conn: c, log: newTranscript()} }
+		bulk, other := l.Open(silent), l.Open(silent)
+		l.Run()
+		l.Advance(time.Second)
+		if tc.small {
+			other.Write([]byte("x"))
+			l.Run()
+		}
+		first := 0
+		l.EventLoop().Post(func() {
+			bulk.Write(make([]byte, 8*mib))
+			first = 8*mib - bulk.Buffered()
+		})
+		l.Run()
+		if total := len(bulk.Output()); first != tc.first || total != 8*mib {
+			t.Errorf("something small: %v: %d bytes in the first turn, %d in all", tc.small, first, total)
+		}
+	}
+}
+
+// TestShareShrinks has something small come in the middle of a large share: the rest
+// of it waits, and nothing is lost.
+func TestShareShrinks(t *testing.T) {
+	l := looptest.NewLoop(t, eventloop.Config{})
+	silent := func(c eventloop.Conn) eventloop.Protocol { return &proto{Conn: c, log: newTranscript()} }
+	bulk, other := l.Open(silent), l.Open(silent)
+	l.Run()
+	l.Advance(time.Second)
+	l.EventLoop().Post(func() { bulk.Write(make([]byte, mib)) })
+	l.EventLoop().Post(func() { other.Write([]byte("x")) })
+	l.EventLoop().Post(func() { bulk.Write(make([]byte, 4*mib)) })
+	l.Run()
+	if total := len(bulk.Output()); total != 5*mib {
+		t.Errorf("%d bytes in all", total)
+	}
+}
+
+// TestSmallRestGoesAlong has a share leave nothing behind that is hardly worth a turn.
+func TestSmallRestGoesAlong(t *testing.T) {
+	for _, tc := range []struct{ size, first int }{{72 * kib, 72 * kib}, {73 * kib, 64 * kib}} {
+		b := newBench(t, eventloop.Config{WriteBytesPerTurn: 64 * kib})
+		first := 0
+		b.p.onData = func(string) {
+			b.Write(make([]byte, tc.size))
+			first = tc.size - b.Buffered()
+		}
+		b.Feed("x")
+		if total := len(b.Output()); first != tc.first || total != tc.size {
+			t.Errorf("%d bytes: %d in the first turn, %d in all", tc.size, first, total)
+		}
+	}
 }

@@ -123,7 +123,7 @@ func TestConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Loops < 1 || c.MaxConns < 1 || c.OutboxBytes != 1<<20 || c.HighWatermark != 256<<10 || c.LowWatermark != 64<<10 ||
-		c.ReadBytesPerTurn != 256<<10 || c.WriteBytesPerTurn != 128<<10 || c.WriteTimeout != 30*time.Second || c.CloseTimeout != time.Minute ||
+		c.ReadBytesPerTurn != 256<<10 || c.WriteBytesPerTurn != 128<<10 || c.QuietBytesPerTurn != 2<<20 || c.WriteTimeout != 30*time.Second || c.CloseTimeout != time.Minute ||
 		c.LingerTimeout != 5*time.Second || c.LingerBytes != 1<<20 || c.MailboxTasks != 1<<20 || c.BlockedAfter != 100*time.Millisecond {
 		t.Errorf("defaults: %+v", c)
 	}

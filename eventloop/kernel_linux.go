@@ -62,10 +62,21 @@ func transfer(call uintptr, fd int, p []byte, flags uintptr) (int, error) {
 }
 
 func (k *pollerKernel) Writev(fd int, bufs [][]byte) (int, error) {
+	var iov [piecesPerWrite]unix.Iovec
+	for i, p := range bufs {
+		iov[i].Base = unsafe.SliceData(p)
+		iov[i].SetLen(len(p))
+	}
+	msg := unix.Msghdr{Iov: &iov[0]}
+	msg.SetIovlen(len(bufs))
 	for {
-		n, err := unix.Writev(fd, bufs)
-		if err != unix.EINTR {
-			return max(n, 0), err
+		n, _, err := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		switch err {
+		case 0:
+			return int(n), nil
+		case unix.EINTR:
+		default:
+			return 0, err
 		}
 	}
 }

@@ -62,6 +62,8 @@ type Loop struct {
 	places  map[*socket][]byte     // where the next read of a conn is to go
 	iov     [piecesPerWrite][]byte // scratch for vectored writes
 
+	lastSmall time.Duration // elapsed when a conn last had a turn with small output
+
 	mailbox mailbox
 	current *socket   // the conn whose event is handled; flushed at its end
 	touched []*socket // conns with a turn, output or a close to be seen to

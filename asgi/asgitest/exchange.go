@@ -134,6 +134,15 @@ func (x *Exchange) Keep(p []byte) []byte {
 	return slices.Clone(p)
 }
 
+// Recycle implements [asgi.Exchange]. It overwrites p, so that who still uses it
+// shows.
+func (x *Exchange) Recycle(p []byte) {
+	x.check("Recycle")
+	for i := range p {
+		p[i] = 0xDB
+	}
+}
+
 // Pause implements [asgi.Exchange].
 func (x *Exchange) Pause() {
 	x.check("Pause")

@@ -49,6 +49,9 @@ func (x *exchange) Reclaim() {}
 // Keep returns a copy: the memory that is read into is used again.
 func (x *exchange) Keep(p []byte) []byte { return slices.Clone(p) }
 
+// Recycle leaves p to the collector.
+func (x *exchange) Recycle(p []byte) {}
+
 func (x *exchange) Adopt()      { x.adopt() }
 func (x *exchange) Owned() bool { return x.owned() }
 

@@ -185,6 +185,78 @@ func TestReceivedMessageIsTheCoroutines(t *testing.T) {
 	}
 }
 
+// TestRecycledMessages has a coroutine give its messages back: they lie in the same
+// memory, one after the other.
+func TestRecycledMessages(t *testing.T) {
+	const size = 200_000
+	places := map[*byte]bool{}
+	_, c := wsPeer(t, asgi.Coroutine(func(ctx context.Context, _ *asgi.Scope, receive asgi.Receive, send asgi.Send) error {
+		for {
+			ev, err := receive(ctx)
+			if err != nil {
+				return err
+			}
+			switch ev := ev.(type) {
+			case *asgi.WebSocketConnect:
+				err = send(ctx, &asgi.WebSocketAccept{})
+			case *asgi.WebSocketReceive:
+				places[&ev.Data[0]] = true
+				asgi.Recycle(ctx, ev)
+				if ev.Data != nil {
+					t.Error("a recycled event has its payload still")
+				}
+			case *asgi.WebSocketDisconnect:
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}))
+	for range 20 {
+		c.Feed(largeFrame(largeMessage(size)))
+	}
+	c.Reset()
+	if len(places) == 0 || len(places) > 2 {
+		t.Errorf("20 messages, one after the other, lay in %d places", len(places))
+	}
+}
+
+// TestReclaimUponTimeout has a coroutine give up a large send, and change its memory,
+// while the peer reads nothing.
+func TestReclaimUponTimeout(t *testing.T) {
+	const size = 300_000
+	message := largeMessage(size)
+	_, c := wsPeer(t, asgi.Coroutine(func(ctx context.Context, _ *asgi.Scope, receive asgi.Receive, send asgi.Send) error {
+		if _, err := receive(ctx); err != nil {
+			return err
+		}
+		if err := send(ctx, &asgi.WebSocketAccept{}); err != nil {
+			return err
+		}
+		_, err := receive(ctx)
+		if err != nil {
+			return err
+		}
+		short, cancel := context.WithCancel(ctx)
+		cancel()
+		p := []byte(message)
+		err = send(short, &asgi.WebSocketSend{Kind: asgi.Binary, Data: p})
+		clear(p)
+		if err != nil {
+			t.Errorf("what was accepted is reported as %v", err)
+		}
+		_, err = receive(ctx)
+		return err
+	}))
+	c.Accept(1000)
+	c.Feed(frame(1, "go"))
+	if got := slowly(c, size+10); got != binaryHead(size)+message {
+		t.Error("the peer got something else")
+	}
+	c.Reset()
+}
+
 // TestLargeMessagesReuseMemory echoes large messages to a peer that takes them
 // slowly: their memory is the loop's, and is used again.
 func TestLargeMessagesReuseMemory(t *testing.T) {

@@ -61,8 +61,17 @@ func (x *exchange) Keep(p []byte) []byte {
 		w.received = nil // nobody gives it back
 		return p
 	}
-	return slices.Clone(p)
+	if len(p) < pooledBytes {
+		return slices.Clone(p)
+	}
+	return append(x.c.w.loop.Take(len(p)), p...)
 }
+
+// pooledBytes is from where a copy of a payload lies in the loop's memory: below it
+// costs the collector little.
+const pooledBytes = 4 << 10
+
+func (x *exchange) Recycle(p []byte) { x.c.w.loop.Give(p) }
 
 // write hands a large payload to the socket. What lies in the message being
 // received stays as it is, since nobody may change that.

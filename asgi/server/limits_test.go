@@ -188,7 +188,7 @@ func TestDefaultLimits(t *testing.T) {
 		})
 	}
 	elsewhere := []string{
-		"eventloop.Config.MaxConns", "eventloop.Config.ReadBytesPerTurn", "eventloop.Config.WriteBytesPerTurn",
+		"eventloop.Config.MaxConns", "eventloop.Config.ReadBytesPerTurn", "eventloop.Config.WriteBytesPerTurn", "eventloop.Config.QuietBytesPerTurn",
 		"eventloop.Config.MailboxTasks", "eventloop.Config.BlockedAfter", // eventloop
 		"server.Config.LifespanTimeout", // asgi/internal/engine
 		"server.Config.DrainTimeout",    // TestDefaultDrainTimeout

@@ -17,6 +17,7 @@ func (quiet) Post(func()) bool                           { return true }
 func (quiet) AfterFunc(time.Duration, func()) asgi.Timer { return quiet{} }
 func (quiet) Congested() bool                            { return false }
 func (quiet) Reclaim()                                   {}
+func (quiet) Recycle(p []byte)                           {}
 func (quiet) Keep(p []byte) []byte                       { return p }
 func (quiet) Stop() bool                                 { return true }
 

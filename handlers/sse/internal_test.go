@@ -18,6 +18,7 @@ type sink struct {
 func (x *sink) Send(ev asgi.SendEvent) error               { x.bytes += asgi.Size(ev); return nil }
 func (x *sink) Congested() bool                            { return false }
 func (x *sink) Reclaim()                                   {}
+func (x *sink) Recycle(p []byte)                           {}
 func (x *sink) Keep(p []byte) []byte                       { return p }
 func (x *sink) Post(func()) bool                           { return true }
 func (x *sink) AfterFunc(time.Duration, func()) asgi.Timer { return nil }

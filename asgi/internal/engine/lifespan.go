@@ -266,6 +266,9 @@ func (l *Lifespan) Reclaim() {}
 // Keep returns p: no event of a lifespan has a payload.
 func (l *Lifespan) Keep(p []byte) []byte { return p }
 
+// Recycle leaves p to the collector.
+func (l *Lifespan) Recycle(p []byte) {}
+
 // Pause does nothing: there is no data to hold back.
 func (l *Lifespan) Pause() {}
 

@@ -158,6 +158,7 @@ func serveUpload(ctx context.Context, receive asgi.Receive, send asgi.Send) erro
 			return nil // the client is gone
 		}
 		n += len(request.Body)
+		asgi.Recycle(ctx, request)
 		if request.MoreBody {
 			continue
 		}

@@ -120,6 +120,7 @@ func serveAnswers(ctx context.Context, receive asgi.Receive, send asgi.Send, ans
 			err = send(ctx, &asgi.WebSocketAccept{})
 		case *asgi.WebSocketReceive:
 			err = send(ctx, answer(ev))
+			asgi.Recycle(ctx, ev)
 		case *asgi.WebSocketDisconnect:
 			return nil
 		}

@@ -126,5 +126,8 @@ func (x *Exchange) Reclaim() {}
 // Keep returns a copy.
 func (x *Exchange) Keep(p []byte) []byte { return append([]byte(nil), p...) }
 
+// Recycle leaves p to the collector.
+func (x *Exchange) Recycle(p []byte) {}
+
 // End implements [asgi.Exchange].
 func (x *Exchange) End(err error) { x.Ended = append(x.Ended, err) }

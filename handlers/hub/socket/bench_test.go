@@ -36,6 +36,7 @@ func (c counter) Loop() asgi.Loop      { return c.loop }
 func (c counter) Post(fn func()) bool  { return c.loop.Post(fn) }
 func (c counter) Congested() bool      { return false }
 func (c counter) Reclaim()             {}
+func (c counter) Recycle(p []byte)     {}
 func (c counter) Keep(p []byte) []byte { return p }
 
 func (c counter) Send(ev asgi.SendEvent) error {
