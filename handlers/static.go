@@ -97,7 +97,7 @@ func newFile(name string, content []byte, config *StaticConfig) *file {
 	sum := sha256.Sum256(content)
 	f := &file{
 		etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`,
-		body: asgi.HTTPResponseBody{Body: content},
+		body: asgi.HTTPResponseBody{Body: content, Lifetime: asgi.Immutable},
 	}
 	// What a 304 MUST carry of a 200: RFC 9110, section 15.4.5.
 	shared := []asgi.Header{

@@ -42,7 +42,7 @@ func (s *Service) send(x asgi.Exchange, b *blob, headers ...asgi.Header) *downlo
 func (d *download) flush() {
 	for d.blob != nil && !d.x.Congested() { // a Writable follows
 		n := min(len(d.rest), pieceBytes)
-		piece := asgi.HTTPResponseBody{Body: d.rest[:n], MoreBody: n < len(d.rest)}
+		piece := asgi.HTTPResponseBody{Body: d.rest[:n], MoreBody: n < len(d.rest), Lifetime: asgi.Immutable}
 		d.rest = d.rest[n:]
 		if err := d.x.Send(&piece); err != nil {
 			d.fail(err)

@@ -271,7 +271,7 @@ func (s *Stream) open(x asgi.Exchange, o *Options, source Source) (ok bool) {
 		return false
 	}
 	s.spoke = true
-	_ = s.write(o.hello())
+	_ = s.write(o.hello(), asgi.DuringSend)
 	s.clock.left = o.life()
 	s.clock.arm(x, o, s.tick)
 	return true
@@ -291,19 +291,27 @@ func (s *Stream) Send(e *Event) error {
 // SendEncoded sends what Event.Append has made: one or more whole events. p is not
 // retained.
 func (s *Stream) SendEncoded(p []byte) error {
+	return s.send(p, asgi.DuringSend)
+}
+
+// SendImmutable is SendEncoded for a p that does not change any more, and may be
+// retained: what many streams get is not copied for each.
+func (s *Stream) SendImmutable(p []byte) error { return s.send(p, asgi.Immutable) }
+
+func (s *Stream) send(p []byte, l asgi.Lifetime) error {
 	if s.over {
 		return nil
 	}
 	s.spoke = true
-	return s.write(p)
+	return s.write(p, l)
 }
 
 // bodies are spare events: a server retains none.
 var bodies = sync.Pool{New: func() any { return &asgi.HTTPResponseBody{MoreBody: true} }}
 
-func (s *Stream) write(p []byte) error {
+func (s *Stream) write(p []byte, l asgi.Lifetime) error {
 	b := bodies.Get().(*asgi.HTTPResponseBody)
-	b.Body = p
+	b.Body, b.Lifetime = p, l
 	err := s.x.Send(b)
 	b.Body = nil
 	bodies.Put(b)
@@ -422,7 +430,7 @@ func (s *Stream) tick() {
 		return
 	}
 	if !s.spoke && !s.x.Congested() {
-		_ = s.write(heartbeat)
+		_ = s.write(heartbeat, asgi.Immutable)
 	}
 	s.spoke = false
 	s.clock.arm(s.x, s.o, s.tick)

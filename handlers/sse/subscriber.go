@@ -185,7 +185,7 @@ func (t *subscriber) Messages(s *hub.Subscription, batch []*hub.Message) (taken 
 	}
 	shared := t.shared()
 	if shared && len(batch) == 1 {
-		return t.take(s, batch, batch[0].Encoded(t.h.whole))
+		return t.took(s, batch, t.SendImmutable(batch[0].Encoded(t.h.whole)))
 	}
 	spare := pieces.Get().(*[]byte)
 	defer pieces.Put(spare)
@@ -200,7 +200,7 @@ func (t *subscriber) Messages(s *hub.Subscription, batch []*hub.Message) (taken 
 		if len(p) < pieceBytes && i+1 < len(batch) {
 			continue
 		}
-		n := t.take(s, batch[taken:i+1], p)
+		n := t.took(s, batch[taken:i+1], t.SendEncoded(p))
 		taken += n
 		if n == 0 || t.Congested() {
 			break
@@ -220,10 +220,10 @@ func (t *subscriber) move(s *hub.Subscription, m *hub.Message) {
 	}
 }
 
-// take sends what messages were encoded to, and returns how many were taken: all,
-// or none if the peer is gone.
-func (t *subscriber) take(s *hub.Subscription, batch []*hub.Message, p []byte) int {
-	if t.SendEncoded(p) != nil {
+// took returns how many messages were taken that have been sent: all, or none if the
+// peer is gone.
+func (t *subscriber) took(s *hub.Subscription, batch []*hub.Message, err error) int {
+	if err != nil {
 		return 0
 	}
 	t.move(s, batch[len(batch)-1])

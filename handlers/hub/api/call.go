@@ -98,7 +98,7 @@ func (c *call) send() {
 		n := min(len(c.rest), answerPiece)
 		piece := c.rest[:n]
 		c.rest = c.rest[n:]
-		if c.x.Send(&asgi.HTTPResponseBody{Body: piece, MoreBody: len(c.rest) > 0}) != nil {
+		if c.x.Send(&asgi.HTTPResponseBody{Body: piece, MoreBody: len(c.rest) > 0, Lifetime: asgi.Immutable}) != nil {
 			c.rest = nil // nobody is there
 		}
 	}

@@ -3,6 +3,7 @@ package socket
 import (
 	"time"
 
+	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/handlers/hub"
 )
 
@@ -197,7 +198,7 @@ func (c *conn) publish(id uint64, a *args) {
 		if r.Err != nil {
 			c.unpublished(id, hub.AsError(r.Err))
 		} else {
-			c.write(encodePublished(id, r.Receipt))
+			c.write(encodePublished(id, r.Receipt), asgi.Immutable)
 		}
 		c.goOn()
 	})
@@ -223,7 +224,7 @@ func (c *conn) members(id uint64, a *args) {
 		if err != nil {
 			c.refuse(id, err)
 		} else {
-			c.write(encodeMembers(id, a.channel, all, total))
+			c.write(encodeMembers(id, a.channel, all, total), asgi.Immutable)
 		}
 		c.goOn()
 	})
@@ -257,7 +258,7 @@ func (c *conn) history(id uint64, a *args) {
 			if after == (hub.Position{}) {
 				h.Missing = 0 // who asks for what there is misses nothing
 			}
-			c.write(encodeHistory(id, a.channel, h))
+			c.write(encodeHistory(id, a.channel, h), asgi.Immutable)
 		}
 		c.goOn()
 	})

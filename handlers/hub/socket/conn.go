@@ -189,14 +189,14 @@ func (c *conn) fault() {
 }
 
 // reply sends a message of the server's own.
-func (c *conn) reply(v any) { c.write(encode(v)) }
+func (c *conn) reply(v any) { c.write(encode(v), asgi.Immutable) }
 
-// write sends a frame, which it does not keep, and reports whether it could.
-func (c *conn) write(frame []byte) bool {
+// write sends a frame that stays as it is for that long, and reports whether it could.
+func (c *conn) write(frame []byte, l asgi.Lifetime) bool {
 	if c.closed {
 		return false
 	}
-	c.send.Data = frame
+	c.send.Data, c.send.Lifetime = frame, l
 	err := c.x.Send(&c.send)
 	c.send.Data = nil
 	return err == nil // else the peer is gone, and the disconnect on its way

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/handlers/hub"
 )
 
@@ -25,11 +26,11 @@ func (o *outlet) Messages(_ *hub.Subscription, batch []*hub.Message) (taken int)
 // push sends messages in one frame, which those who get the same share.
 func (c *conn) push(batch []*hub.Message) bool {
 	if len(batch) == 1 {
-		return c.write(batch[0].Encoded(pushed))
+		return c.write(batch[0].Encoded(pushed), asgi.Immutable)
 	}
 	f := frames.Get().(*frame)
 	defer frames.Put(f)
-	return c.write(f.of(batch))
+	return c.write(f.of(batch), asgi.DuringSend)
 }
 
 // Gap says that messages are lost.
@@ -51,7 +52,7 @@ func (o *outlet) Presence(s *hub.Subscription, change hub.PresenceChange) {
 	}
 	p := presences.Get().(*presence)
 	defer presences.Put(p)
-	c.write(p.of(s.Channel(), change))
+	c.write(p.of(s.Channel(), change), asgi.DuringSend)
 }
 
 // Ended says that a subscription is over.
