@@ -494,28 +494,18 @@ func (m *Memory) change(channel string, fn func(s *memoryShard, l *log, now time
 	}
 }
 
-// Enter implements [Broker].
+// Enter implements [Broker]. A channel that is watched exists, and needs no room.
 func (m *Memory) Enter(channel string, who Member) {
-	if !m.budget.Take(openCost(channel)) {
-		return // as below
-	}
-	s := m.shard(channel)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	l, spare, err := m.open(s, channel)
-	m.budget.Give(spare)
-	if err != nil {
-		return // not in what is watched, unless the broker is closed
-	}
-	m.use(s, l)
-	if l.members == nil {
-		l.members = make(map[string]Member)
-	}
-	if _, there := l.members[who.Client]; !there {
-		l.members[who.Client] = who
-		m.events.Presence(channel, PresenceChange{Member: who})
-	}
-	m.settle(s, l, l.used)
+	m.change(channel, func(s *memoryShard, l *log, _ time.Time) {
+		m.use(s, l)
+		if l.members == nil {
+			l.members = make(map[string]Member)
+		}
+		if _, there := l.members[who.Client]; !there {
+			l.members[who.Client] = who
+			m.events.Presence(channel, PresenceChange{Member: who})
+		}
+	})
 }
 
 // Leave implements [Broker].

@@ -13,8 +13,13 @@ import (
 // people write, and less than what any reader takes.
 const MaxDepth = 64
 
+// MaxKeys is how many keys an object may have: more than fit into a message of the
+// default size, and few enough to be remembered while it is read.
+const MaxKeys = 8192
+
 // What is wrong with a value, for people.
 var (
+	errWide   = errors.New("an object has more than 8192 keys")
 	errUTF8   = errors.New("it is not UTF-8")
 	errDepth  = errors.New("it is nested deeper than 64 levels")
 	errJSON   = errors.New("it is no JSON")
@@ -113,6 +118,9 @@ func object(p []byte) (rest []byte, err error) {
 		n := StringLen(p)
 		if !keys.add(p[:n]) {
 			return p, errTwice
+		}
+		if len(keys.many) > MaxKeys {
+			return p, errWide
 		}
 		p = skipSpace(skipSpace(p[n:])[1:]) // behind the colon
 		if p, err = value(p); err != nil {

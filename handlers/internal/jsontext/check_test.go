@@ -55,6 +55,8 @@ func TestCheck(t *testing.T) {
 		many(40, `"k7":0`):                       "twice",
 		many(15, `"k7":0`):                       "twice",
 		many(16, `"k15":0`):                      "twice",
+		many(8191, `"":0`):                       "",
+		many(8192, `"":0`):                       "8192",
 	} {
 		err := jsontext.Check([]byte(text), jsontext.MaxDepth)
 		if (err == nil) != (wrong == "") || err != nil && !strings.Contains(err.Error(), wrong) {
