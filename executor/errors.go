@@ -23,7 +23,7 @@ var (
 	// since every worker of its class is held by jobs that wait like this one.
 	ErrDeadlock = errors.New("executor: nested job would wait for ever")
 
-	errGoexit = errors.New("executor: job called runtime.Goexit")
+	errGoexit  = errors.New("executor: job called runtime.Goexit")
 	errNoJob   = errors.New("executor: job without a function")
 	errNoClass = errors.New("executor: job for a nil Class: Executor.Class returns one")
 )
