@@ -14,7 +14,7 @@ import (
 )
 
 // hostileTimes is how often an attack does what it does.
-var hostileTimes = longtest.Count(1, 1)
+func hostileTimes() int { return longtest.Count(1, 1) }
 
 // What a server may need beyond what it had before.
 const (
@@ -95,7 +95,7 @@ func TestHostileHalfClose(t *testing.T) {
 func attack(t *testing.T, v *victimProcess, a hostile.Attack, strict bool) {
 	defer func(outer testing.TB) { v.t = outer }(v.t)
 	v.t = t
-	target := hostile.Target{Addr: v.addr, Strict: strict, Times: hostileTimes, Conns: conns(a.Name)}
+	target := hostile.Target{Addr: v.addr, Strict: strict, Times: hostileTimes(), Conns: conns(a.Name)}
 	witnesses := hostile.NewWitnesses(target, 2, paths(victim.Forms)...)
 	before := witnesses.Answers()
 	var all sync.WaitGroup

@@ -15,6 +15,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -22,11 +23,13 @@ import (
 // only ends a test that hangs, on a machine of any speed.
 const Patience = time.Minute
 
-// times is 0 in the short run.
-var times = mustParse(os.Getenv("GALE_TEST"))
+// times is 0 in the short run. It is asked for by a test and not as the program starts,
+// else go test does not know that the result depends on it, and caches one run for
+// the other.
+var times = sync.OnceValue(func() int { return mustParse(os.Getenv("GALE_TEST")) })
 
 // On reports whether this is the whole run.
-func On() bool { return times > 0 }
+func On() bool { return times() > 0 }
 
 // Count is the number of rounds, clients or messages: short in the short run,
 // else long, times what GALE_TEST says.
@@ -34,7 +37,7 @@ func Count(short, long int) int {
 	if !On() {
 		return short
 	}
-	return long * times
+	return long * times()
 }
 
 func mustParse(s string) int {

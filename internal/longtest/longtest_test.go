@@ -15,9 +15,9 @@ func TestParse(t *testing.T) {
 }
 
 func TestCount(t *testing.T) {
-	defer func(before int) { times = before }(times)
+	defer func(before func() int) { times = before }(times)
 	for n, want := range map[int]int{0: 3, 1: 50, 20: 1000} {
-		if times = n; Count(3, 50) != want || On() != (n > 0) {
+		if times = func() int { return n }; Count(3, 50) != want || On() != (n > 0) {
 			t.Errorf("%d: %d, want %d", n, Count(3, 50), want)
 		}
 	}

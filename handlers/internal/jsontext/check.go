@@ -138,7 +138,7 @@ func number(p []byte) (rest []byte, err error) {
 	for n < len(p) && (p[n] >= '0' && p[n] <= '9' || bytes.IndexByte([]byte("+-.eE"), p[n]) >= 0) {
 		n++
 	}
-	if n < maxSafe && bytes.IndexAny(p[:n], "eE") < 0 {
+	if n < maxSafe && !bytes.ContainsAny(p[:n], "eE") {
 		return p[n:], nil
 	}
 	if _, err := strconv.ParseFloat(string(p[:n]), 64); err != nil {
