@@ -80,7 +80,8 @@ type Config struct {
 
 	// RevocationAge is how long it is remembered who was disconnected, or
 	// unsubscribed, by the server: as long as a proof of before may still be good.
-	// Default 25 h: a little more than jwt.Config.MaxAge.
+	// Default 25 h: a little more than the default of jwt.Config.MaxAge. With another
+	// MaxAge it must be more than jwt.Verifier.LongestLife.
 	RevocationAge time.Duration
 
 	// MaxRevocations bounds how many are remembered, each with some 300 bytes. Beyond,

@@ -40,8 +40,11 @@ type Config struct {
 	// Leeway is how far clocks may be apart. Default 10 s. Negative: none.
 	Leeway time.Duration
 
-	// MaxAge bounds how long a token may still be good, for one that is good for
-	// years cannot be taken back. Default 24 h. Negative: no bound.
+	// MaxAge bounds how long a token may be good after iat, or, if it has none, from
+	// now on: one that is good for years cannot be taken back. Default 24 h.
+	// Negative: no bound. Then a token may outlive the time for which a hub
+	// remembers whom it has shut out, and lets its user in again: set
+	// hub.Config.RevocationAge to the longest life of your tokens.
 	MaxAge time.Duration
 
 	// MaxTokenBytes bounds a token. Default 8 KiB: what fits in a head with other

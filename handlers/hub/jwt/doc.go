@@ -10,7 +10,7 @@
 //	sub       the user; nobody in particular if it is not there
 //	nbf, iat  the token counts from then on, if they are there. A user whom the server
 //	          has disconnected comes in again with a token whose iat is later, and
-//	          with no other
+//	          with no other. exp is not later than iat by more than Config.MaxAge
 //	aud, iss  as Config.Audience and Config.Issuer say
 //	info      any JSON, which others see with the user where it is present
 //	channels  an object with what the client may do: the lists "subscribe", "publish"

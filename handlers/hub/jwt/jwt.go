@@ -2,6 +2,7 @@ package jwt
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -48,6 +49,18 @@ func New(config Config) (*Verifier, error) {
 	return &Verifier{config: c, keys: keys, parser: gojwt.NewParser(options...)}, nil
 }
 
+// LongestLife is how long a token can be good after it was issued: Config.MaxAge, and
+// Config.Leeway for the clock of its issuer and for ours. Without a bound it is the
+// longest Duration. A hub that remembers for longer whom it has shut out
+// ([hub.Config].RevocationAge) never lets a token of before in again.
+func (v *Verifier) LongestLife() time.Duration {
+	const longest = time.Duration(math.MaxInt64)
+	if v.config.MaxAge < 0 || v.config.MaxAge > longest-2*v.config.Leeway {
+		return longest
+	}
+	return v.config.MaxAge + 2*v.config.Leeway
+}
+
 // Authenticate is a [hub.Authenticate]: see Verify.
 func (v *Verifier) Authenticate(_ *asgi.Scope, token string) (hub.Identity, error) {
 	return v.Verify(token)
@@ -81,14 +94,18 @@ func (v *Verifier) Verify(token string) (hub.Identity, error) {
 			Presence:  slices.Concat(v.config.Grants.Presence, c.channels.presence),
 		},
 	}
+	issued := v.config.Now() // without iat: the life that is left is bounded still
 	if c.IssuedAt != nil {
 		who.Proven = c.IssuedAt.Time
+		if who.Proven.Before(issued) {
+			issued = who.Proven
+		}
 	}
 	if string(c.info) != "null" {
 		who.Info = c.info
 	}
 	switch {
-	case v.config.MaxAge >= 0 && who.Expires.Sub(v.config.Now()) > v.config.MaxAge+2*v.config.Leeway:
+	case who.Expires.Sub(issued) > v.LongestLife():
 		return hub.Identity{}, bad("the token is good for longer than tokens may be")
 	case !patterns(c.channels.subscribe) || !patterns(c.channels.publish) || !patterns(c.channels.presence):
 		return hub.Identity{}, bad("the token names what is no channel and no pattern")

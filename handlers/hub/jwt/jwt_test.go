@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/big"
 	"slices"
 	"strings"
@@ -273,6 +274,9 @@ func TestAttacks(t *testing.T) {
 		"an exp without end":          {forge(hs, `{"exp":1e300,"aud":"hub","iss":"backend"}`, secret), anyCode},
 		"an exp below everything":     {forge(hs, `{"exp":-1e300,"aud":"hub","iss":"backend"}`, secret), anyCode},
 		"good for a year":             {sign(t, "HS256", secret, nil, ours(object{"exp": seconds(365 * 24 * time.Hour)})), hub.BadToken},
+		"good, a whole life":          {sign(t, "HS256", secret, nil, ours(object{"iat": seconds(-23 * time.Hour), "exp": seconds(time.Hour)})), ""},
+		"good for a year since iat":   {sign(t, "HS256", secret, nil, ours(object{"iat": seconds(-364 * 24 * time.Hour), "exp": seconds(time.Hour)})), hub.BadToken},
+		"not good before next year":   {sign(t, "HS256", secret, nil, ours(object{"iat": seconds(0), "nbf": seconds(-1), "exp": seconds(365 * 24 * time.Hour)})), hub.BadToken},
 		"not yet":                     {sign(t, "HS256", secret, nil, ours(object{"nbf": seconds(time.Minute)})), hub.BadToken},
 		"issued tomorrow":             {sign(t, "HS256", secret, nil, ours(object{"iat": seconds(time.Hour)})), hub.BadToken},
 		"another audience":            {sign(t, "HS256", secret, nil, ours(object{"aud": "mail"})), hub.BadToken},
@@ -349,9 +353,29 @@ func TestNoBounds(t *testing.T) {
 	if _, err := v.Verify(sign(t, "HS256", secret, nil, good(object{"exp": now.Add(-time.Second).Unix()}))); code(t, err) != hub.TokenExpired {
 		t.Errorf("expired a second ago: %v", err)
 	}
-	who, err := v.Verify(sign(t, "HS256", secret, nil, good(object{"exp": now.AddDate(10, 0, 0).Unix()})))
-	if err != nil || !who.Expires.Equal(now.AddDate(10, 0, 0)) {
-		t.Errorf("ten years: %v, %v", who.Expires, err)
+	for _, age := range []time.Duration{-1, math.MaxInt64} {
+		v := newVerifier(t, jwt.Config{Leeway: -1, MaxAge: age})
+		who, err := v.Verify(sign(t, "HS256", secret, nil, good(object{"iat": 0, "exp": now.AddDate(10, 0, 0).Unix()})))
+		if err != nil || !who.Expires.Equal(now.AddDate(10, 0, 0)) {
+			t.Errorf("ten years, MaxAge %v: %v, %v", age, who.Expires, err)
+		}
+	}
+}
+
+// LongestLife counts the leeway of who issues a token and of who checks it.
+func TestLongestLife(t *testing.T) {
+	for _, c := range []struct {
+		leeway, age, want time.Duration
+	}{
+		{0, 0, 24*time.Hour + 20*time.Second},
+		{-1, time.Hour, time.Hour},
+		{time.Minute, 30 * time.Hour, 30*time.Hour + 2*time.Minute},
+		{0, -1, math.MaxInt64},
+		{0, math.MaxInt64, math.MaxInt64},
+	} {
+		if got := newVerifier(t, jwt.Config{Leeway: c.leeway, MaxAge: c.age}).LongestLife(); got != c.want {
+			t.Errorf("leeway %v, age %v: %v, want %v", c.leeway, c.age, got, c.want)
+		}
 	}
 }
 
