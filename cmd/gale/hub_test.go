@@ -13,6 +13,8 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"io"
+	"log/slog"
+	"math"
 	"math/big"
 	"net"
 	"net/http"
@@ -578,6 +580,36 @@ presence = true
 		`{"HistoryMessages":9,"HistoryBytes":10,"HistoryAge":11000000000,"Slow":2,"MaxLagBytes":12,"MaxSubscribers":13,"PublishRate":14,"PublishBurst":15,"Presence":true}`
 	if all := strings.Join(strings.Fields(got.String()), " "); all != want {
 		t.Errorf("got  %s\nwant %s", all, want)
+	}
+}
+
+// The hub remembers who was shut out for longer than a token of before may be good.
+func TestHubRevocationAge(t *testing.T) {
+	const keys = `
+[[jwt.keys]]
+algorithm = "HS256"
+secret = "0123456789abcdef0123456789abcdef"
+`
+	for text, want := range map[string]time.Duration{
+		keys:                                      25*time.Hour + 20*time.Second,
+		"[jwt]\nmax-age = \"720h\"" + keys:        721*time.Hour + 20*time.Second,
+		"[jwt]\nmax-age = \"1h\"" + keys:          2*time.Hour + 20*time.Second,
+		"[jwt]\nleeway = \"30m\"" + keys:          26 * time.Hour,
+		"[jwt]\nmax-age = \"2562047h\"" + keys:    math.MaxInt64,
+		"[anonymous]\nsubscribe = [\"*\"]":        0, // the hub's own: nobody has a token
+		"[anonymous]\nsubscribe = [\"*\"]" + keys: 25*time.Hour + 20*time.Second,
+	} {
+		f, err := readHubFile(file(t, t.TempDir(), "gale.toml", text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		setup, err := newHubFlags().setup(f, slog.Default())
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		if got := setup.config.RevocationAge; got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
 	}
 }
 

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/handlers/hub"
@@ -28,6 +30,10 @@ type hubSetup struct {
 	cursors      *cursor.Signer
 }
 
+// revocationMargin is how much longer the hub remembers whom it has shut out than a
+// token can be good.
+const revocationMargin = time.Hour
+
 // setup puts everything together, or says what is wrong with it.
 func (f *hubFlags) setup(file *hubFile, logger *slog.Logger) (s hubSetup, err error) {
 	get(&err, &s.mount, &f.mount)
@@ -40,11 +46,18 @@ func (f *hubFlags) setup(file *hubFile, logger *slog.Logger) (s hubSetup, err er
 	if err == nil {
 		s.secure, err = f.certificates()
 	}
+	var verifier *jwt.Verifier
 	if err == nil {
-		s.authenticate, err = f.authenticate(file)
+		verifier, err = f.verifier(file)
+	}
+	if err == nil {
+		s.authenticate, err = f.authenticate(file, verifier)
 	}
 	if err == nil {
 		s.config, err = hubConfig(file)
+	}
+	if verifier != nil {
+		s.config.RevocationAge = min(verifier.LongestLife(), math.MaxInt64-revocationMargin) + revocationMargin
 	}
 	if err == nil {
 		s.cursors, err = hubCursors(file)
@@ -77,7 +90,7 @@ func (f *hubFlags) certificates() (*tls.Config, error) {
 }
 
 // authenticate says who may come in: who has a token, everybody, or both.
-func (f *hubFlags) authenticate(file *hubFile) (hub.Authenticate, error) {
+func (f *hubFlags) authenticate(file *hubFile, verifier *jwt.Verifier) (hub.Authenticate, error) {
 	grants, err := f.anonymous.get()
 	if err != nil {
 		return nil, err
@@ -92,10 +105,7 @@ func (f *hubFlags) authenticate(file *hubFile) (hub.Authenticate, error) {
 		}
 		grants = &hub.Grants{Subscribe: a.Subscribe, Publish: a.Publish, Presence: a.Presence}
 	}
-	verifier, err := f.verifier(file)
 	switch {
-	case err != nil:
-		return nil, err
 	case verifier == nil && grants == nil:
 		return nil, usagef("nobody could come in: set keys for tokens (jwt.keys in the file, or GALE_JWT_SECRET), or say what everybody may do with --anonymous")
 	case verifier == nil:
