@@ -38,6 +38,9 @@ func (b *Budget) OnFull(makeRoom func() bool) { b.makeRoom = makeRoom }
 // Take takes bytes to keep something in, or reports that there is no room for it. No
 // lock is held that makeRoom needs. Give gives them back.
 func (b *Budget) Take(bytes int64) bool {
+	if bytes > b.kept.most {
+		return false // whatever made room
+	}
 	for !b.kept.take(bytes) {
 		if b.makeRoom == nil || !b.makeRoom() {
 			return false

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gale-server/gale/handlers/hub"
 	"github.com/gale-server/gale/handlers/hub/hubtest"
@@ -215,5 +216,48 @@ func TestMaxBytesAtOnce(t *testing.T) {
 	}
 	if h.Stats().Evicted == 0 {
 		t.Error("nothing had to make room")
+	}
+}
+
+// What is larger than all that may be kept costs nobody a history.
+func TestTooLargeForTheBudget(t *testing.T) {
+	b := hub.NewBudget(64 << 10)
+	m := hub.NewMemory(hub.MemoryConfig{})
+	if err := m.Start(nobody{}, b); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Close() })
+	publish := func(p hub.Publication) (err error) {
+		m.Publish([]hub.Publication{p}, func(r []hub.Result) { err = r[0].Err })
+		return err
+	}
+	if err := publish(hub.Publication{Channel: "a", Data: []byte("x")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := publish(hub.Publication{Channel: "b", Data: make([]byte, 64<<10)}); code(err) != "too_many" {
+		t.Errorf("a message larger than the budget: %v", err)
+	}
+	m.Read("a", hub.Position{}, hub.Limit{Messages: -1}, func(h hub.History, err error) {
+		if len(h.Messages) != 1 || err != nil {
+			t.Errorf("%d messages are left in the history, %v", len(h.Messages), err)
+		}
+	})
+}
+
+// So is it with what messages are encoded to.
+func TestTooLargeToKeepEncoded(t *testing.T) {
+	b := hub.NewBudget(64 << 10)
+	encoded := 0
+	format := hub.NewFormat(func(m *hub.Message) []byte {
+		encoded++
+		return append([]byte(nil), m.Data...)
+	})
+	small := b.Message(hub.Publication{Data: []byte("x")}, hub.Position{}, time.Time{})
+	large := b.Message(hub.Publication{Data: make([]byte, 64<<10)}, hub.Position{}, time.Time{})
+	for _, m := range []*hub.Message{small, large, small} {
+		m.Encoded(format)
+	}
+	if encoded != 2 {
+		t.Errorf("encoded %d times: what is too large to be kept has dropped something else", encoded)
 	}
 }

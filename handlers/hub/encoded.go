@@ -78,6 +78,9 @@ func (s *encodings) keep(m *Message, f *Format, p []byte) {
 	if m.place == nil && !m.kept {
 		cost += m.cost() // nothing else has it for long
 	}
+	if cost > s.most {
+		return // whatever was dropped
+	}
 	for !s.take(cost) {
 		oldest := s.order.Front()
 		if oldest == nil || oldest == m.place {
