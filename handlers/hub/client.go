@@ -61,8 +61,9 @@ func (c *Client) ID() string { return c.hub.born + strconv.FormatUint(c.number, 
 func (c *Client) Identity() *Identity { return &c.who }
 
 // Renew gives the client another identity of the same user: other grants, a later
-// end. It is refused if the user was disconnected since it was proven. Subscriptions that are no longer granted end, also those of which only
-// presence is not.
+// end. The Address stays: it is that of the connection. It is refused if the user was
+// disconnected since it was proven. Subscriptions that are no longer granted end, also
+// those of which only presence is not.
 func (c *Client) Renew(who Identity) error {
 	switch {
 	case c.closed:
@@ -74,6 +75,7 @@ func (c *Client) Renew(who Identity) error {
 	case c.hub.revoked(&who):
 		return errProof
 	}
+	who.Address = c.who.Address
 	c.who = who
 	for _, s := range slices.Clone(c.subs) {
 		if err := c.maySubscribe(s.Channel(), s.presence); err != nil {

@@ -48,12 +48,13 @@ func (r *revocations) add(user, channel string, now time.Time) (warn bool) {
 	defer r.mu.Unlock()
 	r.expire(now)
 	if e := r.users[user][channel]; e != nil {
-		e.Value.(*revocation).at = now
+		known := e.Value.(*revocation)
+		known.at = later(known.at, now)
 		r.queue.MoveToBack(e)
 		return false
 	}
 	if r.queue.Len() >= r.most {
-		r.floor = r.drop(r.queue.Front()).at
+		r.floor = later(r.floor, r.drop(r.queue.Front()).at)
 		if warn = now.Sub(r.warned) >= warnEvery; warn {
 			r.warned = now
 		}
@@ -68,6 +69,15 @@ func (r *revocations) add(user, channel string, now time.Time) (warn bool) {
 	r.users[user][channel] = r.queue.PushBack(&revocation{user, channel, now})
 	r.some.Store(true)
 	return warn
+}
+
+// later is the later of two times: who adds has read the clock before it has the lock,
+// and another may be faster.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // expire forgets what no proof is old enough for. The caller holds the lock.

@@ -129,6 +129,46 @@ func TestRevocationsAreBounded(t *testing.T) {
 	}
 }
 
+// Two disconnects may be remembered in another order than they read the clock: the
+// later one counts, of the same user, and of those that stand for everybody.
+func TestRevocationsNeverGoBack(t *testing.T) {
+	now := new(clock)
+	for name, users := range map[string][]string{"the same user": {"ann", "ann"}, "made room": {"bob", "eve", "joe", "sue"}} {
+		t.Run(name, func(t *testing.T) {
+			h := newHub(t, hub.Config{Now: now.read, MaxRevocations: 2})
+			o := &outcast{t, h, new(hubtest.Loop)}
+			later := now.read()
+			for _, user := range users {
+				h.Disconnect(user, nil)
+				now.pass(-time.Second)
+			}
+			if c, _, _ := o.in(later.Add(-time.Millisecond), "a"); c != hub.TokenExpired {
+				t.Errorf("with what was proven before: %q", c)
+			}
+			if c, _, _ := o.in(later.Add(time.Millisecond), "a"); c != "" {
+				t.Errorf("afterwards: %q", c)
+			}
+		})
+	}
+}
+
+// What is renewed is still the client of the same address, which its rates belong to.
+func TestRenewalKeepsTheAddress(t *testing.T) {
+	h := newHub(t, hub.Config{})
+	who := hub.Identity{Address: "192.0.2.1", Grants: hub.Everything}
+	c, err := h.Connect(new(hubtest.Loop).Exchange(), who, &counter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	if err := c.Renew(hub.Identity{Grants: hub.Everything}); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Identity().Sender(); got != who.Sender() {
+		t.Errorf("the rates of %+v count for %+v afterwards", who.Sender(), got)
+	}
+}
+
 // What Admit adds to an Authenticate.
 func TestAdmit(t *testing.T) {
 	now := new(clock)
