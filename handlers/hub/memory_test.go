@@ -119,3 +119,36 @@ func TestNoGapBetweenPolls(t *testing.T) {
 		broker.Sweep()
 	}
 }
+
+// changes are the presence changes that a broker tells of.
+type changes struct {
+	nobody
+	all []hub.PresenceChange
+}
+
+func (c *changes) Presence(_ string, change hub.PresenceChange) { c.all = append(c.all, change) }
+
+// Who enters a channel that is watched is there, and others are told, although the
+// budget has no byte left.
+func TestEnterWithoutRoom(t *testing.T) {
+	b, told := hub.NewBudget(1<<20), &changes{}
+	m := hub.NewMemory(hub.MemoryConfig{})
+	if err := m.Start(told, b); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Close() })
+	m.Watch("a", func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	for bytes := int64(1 << 20); bytes > 0; bytes /= 2 {
+		for b.Take(bytes) {
+		}
+	}
+	m.Enter("a", hub.Member{Client: "1", User: "ann"})
+	m.Leave("a", hub.Member{Client: "1", User: "ann"})
+	if len(told.all) != 2 || told.all[0].Left || !told.all[1].Left {
+		t.Errorf("told of %+v", told.all)
+	}
+}
