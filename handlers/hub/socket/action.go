@@ -56,7 +56,7 @@ func (c *conn) connect(id uint64, a *args) {
 		return
 	}
 	c.scope = c.scope.Lasting()
-	c.rate.Merge(c.h.spent.Get(c.client.Identity().Sender()))
+	c.rate.Merge(c.h.spentBy(who.User))
 	c.watchExpiry()
 	limits := c.h.config.Hub.Config()
 	c.reply(&reply{ID: id, Connected: &connected{
@@ -209,7 +209,7 @@ func (c *conn) publish(id uint64, a *args) {
 // that has kept some is told to wait.
 func (c *conn) unpublished(id uint64, e *hub.Error) {
 	c.reply(&reply{ID: id, Error: failureOf(e)})
-	if tooFast := c.allowed(); tooFast != nil || e.Code == hub.BadRequest {
+	if tooFast := c.allowed(); tooFast != nil && c.hasty || e.Code == hub.BadRequest {
 		c.fault()
 	}
 }

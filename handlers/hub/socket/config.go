@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gale-server/gale/handlers/hub"
+	"github.com/gale-server/gale/handlers/internal/rate"
 )
 
 // Config holds what a Handler needs, and its limits. In every limit zero means
@@ -39,19 +40,24 @@ type Config struct {
 	MaxMessageBytes int
 
 	// CommandRate and CommandBurst bound the commands of one connection, per second
-	// in the long run, and at once; the next connection of its user, or address, has
-	// no more at once than this one has left. What is published is not counted, for the hub has
-	// a rate for it, but what it refuses is. Default 20 and 300: a page that comes
-	// back subscribes to all it had.
+	// in the long run, and at once. The next connection of its user has no more at once
+	// than this one has left, but half of the burst at least; clients without a name
+	// begin anew. What is published is not counted, for the hub has a rate for it, but
+	// what it refuses is. Default 20 and 300: a page that comes back subscribes to all
+	// it had.
 	CommandRate  float64
 	CommandBurst int
 
 	// MaxFaults is how many mistakes, or commands above the rate, close a
-	// connection with 1008; FaultPeriod is the time in which one is forgiven.
+	// connection with 1008; FaultPeriod is the time in which one is forgiven. What
+	// is above the rate only because of connections before this one does not count.
 	// Default 10 and 10 s: a right program has none, a wrong one has many.
 	MaxFaults   int
 	FaultPeriod time.Duration
 }
+
+// commands is the limit of commands.
+func (c *Config) commands() rate.Limit { return rate.PerSecond(c.CommandRate, c.CommandBurst) }
 
 // withDefaults returns c with every default put in, or an error that names what
 // makes no sense.

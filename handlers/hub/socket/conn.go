@@ -21,6 +21,8 @@ type conn struct {
 	timer   asgi.Timer // of the connect, then of the identity; nil for none
 	send    asgi.WebSocketSend
 	rate    rate.Bucket // of commands
+	own     rate.Bucket // the same, without what connections before it have spent
+	hasty   bool        // the last command was above that
 	faults  rate.Bucket
 	rest    []byte // commands that are not carried out yet
 	asked   int32  // of the broker, that it has not answered
@@ -164,19 +166,22 @@ var (
 
 // allowed takes a command off the client's rate.
 func (c *conn) allowed() *hub.Error {
-	config := &c.h.config
-	if wait, ok := c.rate.Take(c.h.now(), rate.PerSecond(config.CommandRate, config.CommandBurst)); !ok {
+	now, limit := c.h.now(), c.h.config.commands()
+	_, own := c.own.Take(now, limit)
+	c.hasty = !own
+	if wait, ok := c.rate.Take(now, limit); !ok {
 		return &hub.Error{Code: hub.TooFast, Text: "you ask for too much", RetryAfter: wait}
 	}
 	return nil
 }
 
 // refuse answers a command that is not carried out. What only a broken or hostile
-// program does counts as a fault.
+// program does counts as a fault: so not what is too fast because of the connections
+// before this one.
 func (c *conn) refuse(id uint64, err error) {
 	e := hub.AsError(err)
 	c.reply(&reply{ID: id, Error: failureOf(e)})
-	if e.Code == hub.BadRequest || e.Code == hub.TooFast {
+	if e.Code == hub.BadRequest || e.Code == hub.TooFast && c.hasty {
 		c.fault()
 	}
 }
@@ -224,6 +229,8 @@ func (c *conn) depart() {
 	c.h.forget(c)
 	if c.client != nil {
 		c.client.Close()
-		c.h.spent.Merge(c.client.Identity().Sender(), c.rate, c.h.now())
+		if user := c.client.Identity().User; user != "" {
+			c.h.spent.Merge(user, c.rate, c.h.now())
+		}
 	}
 }

@@ -22,7 +22,7 @@ const Subprotocol = "gale.hub.v1"
 type Handler struct {
 	config Config
 	now    func() time.Time
-	spent  *rate.Table[hub.Sender] // of the rates of connections that are gone: the next one has no more
+	spent  *rate.Table[string] // by user: of the rate of commands, by connections that are gone
 
 	mu       sync.Mutex
 	sessions map[sessionKey]*conn // those that named one
@@ -41,7 +41,7 @@ func New(config Config) (*Handler, error) {
 	return &Handler{
 		config:   c,
 		now:      settings.Now,
-		spent:    rate.NewTable[hub.Sender](settings.MaxRates),
+		spent:    rate.NewTable[string](settings.MaxRates),
 		sessions: make(map[sessionKey]*conn),
 	}, nil
 }
@@ -56,6 +56,17 @@ func (h *Handler) Open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 		return handlers.Refuse(scope, x, 400, "the subprotocol here is "+Subprotocol+"\n")
 	}
 	return &conn{h: h, x: x, scope: scope}
+}
+
+// spentBy returns what the connections of a user that are gone have spent, half of the
+// burst at most: a page that comes back subscribes to all it had. Who has no name has
+// spent nothing: behind an address there may be many.
+func (h *Handler) spentBy(user string) (b rate.Bucket) {
+	if user == "" {
+		return b
+	}
+	limit := h.config.commands()
+	return h.spent.Get(user).AtMost(limit.Burst/2, h.now(), limit)
 }
 
 // enter makes a client of c: in the place of the connection that has the session,

@@ -1,6 +1,7 @@
 package socket_test
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -219,23 +220,69 @@ func TestCommandRate(t *testing.T) {
 	ada.want(`{"id":7,"error":{"code":"too_fast"}}`, `{"close":1008,"reason":"bad_request"}`)
 }
 
-// A new connection has no more commands at once than the one before has left.
+// pings sends as many, and returns how many were answered.
+func (c *client) pings(n int) (answered int) {
+	for range n {
+		c.say(`{"id":2,"ping":{}}`)
+		for _, o := range c.next() {
+			if o["pong"] != nil {
+				answered++
+			}
+		}
+	}
+	return answered
+}
+
+// A new connection has no more commands at once than the one before of its user has
+// left, but half of the burst. What it is refused because of others is no fault.
 func TestCommandRateOutlivesConnections(t *testing.T) {
-	p := newPlace(t, hub.Config{}, socket.Config{CommandRate: 1, CommandBurst: 5})
-	ada := p.enter("Ada")
-	for range 4 {
-		ada.say(`{"id":2,"ping":{}}`)
-		ada.want(`{"pong":{}}`)
+	p := newPlace(t, hub.Config{}, socket.Config{CommandRate: 1, CommandBurst: 6, MaxFaults: 1, FaultPeriod: time.Hour})
+	ada := p.enter("Ada") // the connect was the first
+	if n := ada.pings(5); n != 5 {
+		t.Fatalf("%d pings", n)
 	}
 	ada.x.Deliver(&asgi.WebSocketDisconnect{})
 	ada, bob := p.enter("Ada"), p.enter("Bob")
-	ada.say(`{"id":2,"ping":{}}`)
-	ada.want(`{"id":2,"error":{"code":"too_fast"}}`)
-	bob.say(`{"id":2,"ping":{}}`)
-	bob.want(`{"pong":{}}`)
+	if n := ada.pings(5); n != 3 {
+		t.Errorf("%d pings after all are spent", n)
+	}
+	if n := bob.pings(5); n != 5 {
+		t.Errorf("%d pings of another", n)
+	}
 	p.clock.add(time.Second)
-	ada.say(`{"id":2,"ping":{}}`)
-	ada.want(`{"pong":{}}`)
+	if n := ada.pings(1); n != 1 {
+		t.Error("no ping a second later: its connection was closed, or has no rate")
+	}
+	for range 2 { // of six and one, as many as one connection may have: now they are its own
+		ada.say(`{"id":3,"ping":{}}`)
+	}
+	ada.want(`{"id":3,"error":{"code":"too_fast"}}`, `{"id":3,"error":{"code":"too_fast"}}`, `{"close":1008,"reason":"bad_request"}`)
+}
+
+// Who has no name has the rate of no other, who may be anybody behind the same proxy.
+func TestCommandRateOfNobody(t *testing.T) {
+	p := newPlace(t, hub.Config{}, socket.Config{CommandRate: 1, CommandBurst: 6})
+	for range 3 {
+		somebody := p.enter("")
+		if n := somebody.pings(6); n != 5 {
+			t.Errorf("%d pings", n)
+		}
+		somebody.x.Deliver(&asgi.WebSocketDisconnect{})
+	}
+}
+
+// A page that has many subscriptions, and loses its connection again and again, has
+// them back each time.
+func TestCommandRateOfALinkThatFlaps(t *testing.T) {
+	p := newPlace(t, hub.Config{}, socket.Config{})
+	var channels []string
+	for i := range 128 {
+		channels = append(channels, fmt.Sprint("c", i))
+	}
+	for range 5 {
+		ada := p.enter("Ada", channels...)
+		ada.x.Deliver(&asgi.WebSocketDisconnect{})
+	}
 }
 
 // Publishing has a rate of its own, above which there is no fault until there have

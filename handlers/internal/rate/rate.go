@@ -43,6 +43,11 @@ func (b *Bucket) Take(now time.Time, limit Limit) (wait time.Duration, ok bool) 
 // Merge has b hold no more tokens than other does.
 func (b *Bucket) Merge(other Bucket) { b.full = max(b.full, other.full) }
 
+// AtMost returns a bucket of which no more tokens than n are taken.
+func (b Bucket) AtMost(n int, now time.Time, limit Limit) Bucket {
+	return Bucket{min(b.full, now.UnixNano()+int64(n)*int64(limit.Interval))}
+}
+
 // Full reports whether all tokens are there.
 func (b Bucket) Full(now time.Time) bool { return b.full <= now.UnixNano() }
 

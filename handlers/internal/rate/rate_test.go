@@ -94,3 +94,21 @@ func TestMerge(t *testing.T) {
 		t.Errorf("%d buckets: a full one is kept", n)
 	}
 }
+
+func TestAtMost(t *testing.T) {
+	limit := PerSecond(1, 5)
+	for taken, left := range []int{5, 4, 3, 3, 3, 3} {
+		var b Bucket
+		for range taken {
+			b.Take(start, limit)
+		}
+		b = b.AtMost(2, start, limit)
+		n := 0
+		for _, ok := b.Take(start, limit); ok; _, ok = b.Take(start, limit) {
+			n++
+		}
+		if n != left {
+			t.Errorf("%d taken, 2 at most: %d are left, want %d", taken, n, left)
+		}
+	}
+}
