@@ -34,7 +34,8 @@ type Send func(ctx context.Context, ev SendEvent) error
 // Recycle gives the payload of a received event back to the engine, which uses its
 // memory again; the event has none from then on. An application in coroutine form
 // that receives much and keeps little saves the collector's work so. ctx is its own;
-// elsewhere Recycle only drops the payload.
+// elsewhere Recycle only drops the payload. Whoever splits a payload for others cuts
+// its capacity too (p[:n:n]): what is recycled is used up to that.
 //
 // Loop-owned: call only from its application's goroutine.
 func Recycle(ctx context.Context, ev ReceiveEvent) {

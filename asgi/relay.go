@@ -151,14 +151,17 @@ func (r *relay) takeBack(ctx context.Context) error {
 	err := r.handOver()
 	for err == nil && r.congested && !r.gone {
 		if r.wait(ctx) != nil {
-			return r.reclaim()
+			break
 		}
+	}
+	if r.congested { // the failure may be another event's
+		r.reclaim()
 	}
 	return err
 }
 
 // reclaim blocks until the exchange refers to nothing that was lent.
-func (r *relay) reclaim() error {
+func (r *relay) reclaim() {
 	done := false
 	posted := PostOwed(r.x, func() {
 		r.x.Reclaim()
@@ -170,7 +173,6 @@ func (r *relay) reclaim() error {
 	for posted && !done {
 		r.wait(context.Background())
 	}
-	return nil
 }
 
 // handOver blocks until the exchange has seen every accepted event. It heeds no
@@ -284,6 +286,10 @@ func (r *relay) end(err error) bool {
 			err = r.failure
 		}
 		r.x.End(err)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.congested = false // nothing is lent any more, and no event will say so
+		r.signal()
 	})
 	return true
 }

@@ -115,6 +115,9 @@ func (b *Buffer) Release() {
 	}
 }
 
+// Shared reports whether somebody else has a reference, too.
+func (b *Buffer) Shared() bool { return b.refs > 1 }
+
 // Holds reports whether p lies in the buffer.
 func (b *Buffer) Holds(p []byte) bool { return within(p, b.p) }
 

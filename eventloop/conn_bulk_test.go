@@ -91,6 +91,30 @@ func TestLentIsCongested(t *testing.T) {
 	}
 }
 
+// TestDrainedOfBefore lends again between the end of a congestion and the call that
+// tells of it: the call waits for the end of the second.
+func TestDrainedOfBefore(t *testing.T) {
+	b := newBench(t, eventloop.Config{})
+	b.Accept(0)
+	b.WriteLent(pattern(20 * kib))
+	b.Run()
+	drained := 0
+	b.p.onDrain = func() {
+		if drained++; b.Congested() || b.Buffered() > 0 {
+			t.Errorf("drained, and %d bytes that were lent wait", b.Buffered())
+		}
+	}
+	b.AfterFunc(0, func() {
+		b.Reclaim()
+		b.Post(func() { b.WriteLent(pattern(100 * kib)) })
+	})
+	b.Advance(20 * time.Millisecond)
+	b.Accept(-1)
+	if drained != 1 {
+		t.Errorf("drained %d times", drained)
+	}
+}
+
 // TestLargePayloadIsNotCopied watches the memory that large writes take of the loop
 // while the peer takes nothing.
 func TestLargePayloadIsNotCopied(t *testing.T) {

@@ -144,8 +144,9 @@ func (o *outbox) closeBuffer(b *buffers) {
 func (o *outbox) append(p piece) {
 	q := o.queue
 	if q.first > len(q.pieces)/2 { // what was sent makes room, else the list would grow for ever
-		q.pieces = append(q.pieces[:0], q.pieces[q.first:]...)
-		q.first = 0
+		n := copy(q.pieces, q.pieces[q.first:])
+		clear(q.pieces[n:])
+		q.pieces, q.first = q.pieces[:n], 0
 	}
 	q.pieces = append(q.pieces, p)
 	q.waiting += len(p.p)
@@ -213,6 +214,7 @@ func (q *queue) sent(n int) (dropped int) {
 		}
 	}
 	q.waiting -= dropped
+	q.large = min(q.large, q.waiting)
 	return dropped
 }
 

@@ -132,6 +132,24 @@ func TestOutboxReturnsMemory(t *testing.T) {
 	}
 }
 
+// TestOutboxForgets keeps nothing of what was sent reachable.
+func TestOutboxForgets(t *testing.T) {
+	var b buffers
+	var o outbox
+	p := make([]byte, 1<<10)
+	for range 3 {
+		o.addPiece(&b, piece{p: p})
+	}
+	o.sent(&b, 2<<10)
+	o.addPiece(&b, piece{p: p})
+	o.sent(&b, 2<<10)
+	for _, left := range b.queues[0].pieces[:cap(b.queues[0].pieces)] {
+		if left.p != nil {
+			t.Fatal("a queue that is given back refers to a payload")
+		}
+	}
+}
+
 func TestOutboxExtend(t *testing.T) {
 	var b buffers
 	var o outbox

@@ -140,7 +140,7 @@ func (s *socket) ReadInto(p []byte) {
 // place is where the next read is to go: a turn's share at most.
 func (s *socket) place() []byte {
 	l := s.loop
-	if p, ok := l.places[s]; ok {
+	if p, ok := l.places[s]; ok && (l.most == readBufferBytes || !within(p, l.input)) {
 		return p[:min(len(p), l.config.ReadBytesPerTurn)]
 	}
 	return l.input[:l.most]

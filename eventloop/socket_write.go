@@ -136,6 +136,7 @@ func (s *socket) wrote() {
 	}
 	if waiting := s.out.len(); waiting > s.loop.config.HighWatermark || waiting > 0 && s.has(spent) || s.out.lends() {
 		s.set(above)
+		s.clear(drainedDue) // of before: another will be owed
 	}
 	s.touch()
 }

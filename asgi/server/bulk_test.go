@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"os"
 	"strings"
 	"testing"
 
@@ -101,6 +102,13 @@ func TestEchoOfLargeMessages(t *testing.T) {
 				kept := x.Keep(p)
 				_ = x.Send(&asgi.WebSocketSend{Kind: asgi.Binary, Data: kept})
 				clear(kept)
+			}),
+			func(p string) string { return binaryHead(size) + p },
+		},
+		"sent, kept, changed": {
+			sends(func(x asgi.Exchange, p []byte) {
+				_ = x.Send(&asgi.WebSocketSend{Kind: asgi.Binary, Data: p})
+				clear(x.Keep(p))
 			}),
 			func(p string) string { return binaryHead(size) + p },
 		},
@@ -276,5 +284,88 @@ func TestLargeMessagesReuseMemory(t *testing.T) {
 	}
 	if len(places) > 2 {
 		t.Errorf("20 messages, one after the other, lay in %d places", len(places))
+	}
+}
+
+// TestHeldOfLargeTransfers has paused applications get more than they take: each conn
+// holds one read of the usual size, and all of them what they may.
+func TestHeldOfLargeTransfers(t *testing.T) {
+	pauses := asgi.HandlerFunc(func(_ *asgi.Scope, x asgi.Exchange) asgi.Receiver {
+		x.Pause()
+		return asgi.ReceiverFunc(func(asgi.ReceiveEvent) {})
+	})
+	upload := func(b *bench, conns int) {
+		var all []*looptest.Conn
+		for range conns {
+			c := b.dial()
+			c.Feed("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10000000\r\n\r\n")
+			all = append(all, c)
+		}
+		for _, c := range all {
+			c.Feed(strings.Repeat("a", 1<<20))
+		}
+	}
+	b := newBench(t, Config{Handler: pauses})
+	if upload(b, 1); b.w.held > 64<<10 {
+		t.Errorf("a conn holds %d bytes", b.w.held)
+	}
+	b = newBench(t, Config{Handler: pauses, HeldBytes: 64 << 10})
+	if upload(b, 10); b.w.held > 64<<10+64<<10+10*smallRead {
+		t.Errorf("ten conns hold %d bytes", b.w.held)
+	}
+}
+
+// TestFileAfterALoan sends a file behind a payload that was lent: the next request is
+// served.
+func TestFileAfterALoan(t *testing.T) {
+	path, content := tempFile(t, 4)
+	file, err := os.Open(path)
+	must(t, err)
+	defer file.Close()
+	p := bytes.Repeat([]byte("p"), 100_000)
+	requests := 0
+	b := newBench(t, Config{Handler: asgi.HandlerFunc(func(_ *asgi.Scope, x asgi.Exchange) asgi.Receiver {
+		requests++
+		must(t, x.Send(&asgi.HTTPResponseStart{Status: 200, Headers: []asgi.Header{{Name: "content-length", Value: "100004"}}}))
+		must(t, x.Send(&asgi.HTTPResponseBody{Body: p, MoreBody: true, Lifetime: asgi.UntilWritable}))
+		must(t, x.Send(&asgi.HTTPResponseZeroCopySend{File: file, Count: 4}))
+		return nil
+	})})
+	c := b.dial()
+	c.Accept(1000)
+	c.Feed("GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	c.Accept(-1)
+	var out strings.Builder
+	c.Await(func() bool { out.WriteString(c.Output()); return strings.Count(out.String(), content) == 2 })
+	if requests != 2 {
+		t.Errorf("%d requests were served", requests)
+	}
+}
+
+// TestNothingAfterEnd has an application end while its last payload is on its way: it
+// hears nothing more, and the next request is served.
+func TestNothingAfterEnd(t *testing.T) {
+	var exchanges []asgi.Exchange
+	ended := false
+	b := newBench(t, Config{Handler: asgi.HandlerFunc(func(_ *asgi.Scope, x asgi.Exchange) asgi.Receiver {
+		exchanges = append(exchanges, x)
+		must(t, x.Send(&asgi.HTTPResponseStart{Status: 200}))
+		must(t, x.Send(&asgi.HTTPResponseBody{Body: bytes.Repeat([]byte("p"), 100_000), Lifetime: asgi.UntilWritable}))
+		return asgi.ReceiverFunc(func(ev asgi.ReceiveEvent) {
+			if ended {
+				t.Errorf("after End: %s", ev.EventType())
+			}
+		})
+	})})
+	c := b.dial()
+	c.Accept(1000)
+	c.Feed("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	b.EventLoop().Post(func() { exchanges[0].End(nil); ended = true })
+	b.Run()
+	c.Accept(-1)
+	ended = false
+	c.Feed("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	if len(exchanges) != 2 {
+		t.Errorf("%d requests were served", len(exchanges))
 	}
 }

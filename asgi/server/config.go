@@ -97,7 +97,8 @@ type Config struct {
 
 	// HeldBytes bounds the bytes that were read ahead of the application, over all
 	// connections: pipelined requests, and bodies and messages that are not asked
-	// for. One connection holds 64 KiB at most, a read. Beyond the bound nothing is
+	// for. One connection holds a read at most: 64 KiB, or 256 KiB of a
+	// large transfer. Beyond the bound nothing is
 	// dropped, but connections are read 4 KiB at a time, which is all that one can
 	// add then. Default: 64 MiB, a thousand connections with a whole read each.
 	// Negative: no bound.

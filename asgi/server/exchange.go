@@ -57,7 +57,7 @@ func (x *exchange) Reclaim() {
 
 // Keep gives up the memory of a message that was gathered for it.
 func (x *exchange) Keep(p []byte) []byte {
-	if w := x.c.w; w.received != nil && w.received.Holds(p) {
+	if w := x.c.w; w.received != nil && w.received.Holds(p) && !w.received.Shared() {
 		w.received = nil // nobody gives it back
 		return p
 	}

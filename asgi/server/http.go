@@ -255,13 +255,16 @@ func (h *httpConn) stuck() {
 }
 
 func (h *httpConn) place() []byte {
-	if !h.closing && h.m.BodyLeft() >= bulkBytes {
+	if !h.closing && h.ready() && h.m.BodyLeft() >= bulkBytes {
 		return h.c.w.loop.Input()
 	}
 	return nil
 }
 
 func (h *httpConn) drained() {
+	if h.x != nil {
+		h.x.lending = false
+	}
 	switch x := h.x; {
 	case x == nil:
 	case x.file != nil && x.file.waiting:

@@ -109,8 +109,10 @@ func (x *httpExchange) vanish() {
 
 func (x *httpExchange) uncongest() {
 	if x.congested {
-		x.congested, x.lending = false, false
-		deliver(x, x.receiver, writable)
+		x.congested = false
+		if !x.ended {
+			deliver(x, x.receiver, writable)
+		}
 	}
 }
 
@@ -279,7 +281,10 @@ func (x *httpExchange) End(err error) {
 	if x.ended {
 		return
 	}
-	x.end()
+	lent := x.lending
+	if x.end(); lent && x.complete() {
+		x.c.wake()
+	}
 	if err == nil && !x.order.Complete() && !x.gone {
 		err = asgi.ErrIncomplete
 	}

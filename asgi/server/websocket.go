@@ -384,7 +384,7 @@ func (x *wsConn) place() []byte {
 		return nil
 	}
 	rest := x.m.Rest()
-	if rest == nil && x.bulk {
+	if rest == nil && x.bulk && x.ready() {
 		return x.c.w.loop.Input()
 	}
 	return rest
