@@ -175,7 +175,7 @@ func (a *acceptor) acceptFrom(l *listener) {
 			// The connection at the head of the queue failed; it is gone.
 		default:
 			if err == unix.EMFILE {
-				a.group.fitConns()
+				a.group.cap.RanOut(a.group.taken(), a.kernel.Now())
 			}
 			a.rest(err)
 			return

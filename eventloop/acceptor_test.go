@@ -1,6 +1,7 @@
 package eventloop
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -199,6 +200,55 @@ func TestDescriptorsComeBack(t *testing.T) {
 	if n := strings.Count(s.log.String(), "accepting pauses"); n != 1 {
 		t.Errorf("logged %d times: %s", n, s.log)
 	}
+}
+
+// TestCapRises has descriptors run out for a while: the cap that follows the limit of
+// open files is lower then, and as high as before afterwards.
+func TestCapRises(t *testing.T) {
+	if !inChild() {
+		child(t, nil)
+		return
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	limit.Cur = 200
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, Config{Open: echo, Loops: 1})
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var held []int
+	for {
+		extra, err := unix.Dup(fd)
+		if err != nil {
+			break
+		}
+		held = append(held, extra)
+	}
+	if err := unix.Connect(fd, &unix.SockaddrInet4{Port: int(s.addr.AddrPort.Port()), Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool { return s.Stats().Pauses > 0 }, func() string { return "descriptors did not run out" })
+	for _, extra := range held {
+		_ = unix.Close(extra)
+	}
+	defer unix.Close(fd)
+	kept := 0
+	eventually(t, func() bool {
+		c := s.dial()
+		_, _ = io.WriteString(c, "x") // a refused one may be closed
+		if n, _ := c.Read(make([]byte, 1)); n == 1 {
+			kept++
+		} else {
+			_ = c.Close()
+		}
+		return kept == 30
+	}, func() string { return fmt.Sprintf("%d conns, then they are refused", kept) })
 }
 
 // TestLongQueue lets more clients wait than are accepted at a time.

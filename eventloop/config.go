@@ -34,9 +34,10 @@ type Config struct {
 	// answered with Refusal. Default: the limit of open files, less what is open
 	// when the group starts, less a sixteenth (at least 16, at most 1024) for what
 	// is opened later, such as files, pipes and refusals; at most 1,048,576. If
-	// descriptors run out all the same, what is open is counted again. With no
-	// room for a conn there is no listener. Negative: no cap, so that accepting
-	// pauses when descriptors run out.
+	// descriptors run out all the same, what is open is counted again, and then
+	// once a second, when there are that many conns, until there is as much room as
+	// at the start. With no room for a conn there is no listener. Negative: no cap,
+	// so that accepting pauses when descriptors run out.
 	MaxConns int
 
 	// Refusal is written to a conn above MaxConns before it is closed in good

@@ -39,8 +39,7 @@ type Group struct {
 	acceptor *acceptor
 	watchdog *watchdog
 
-	derived  bool         // maxConns follows the limit of open files
-	maxConns atomic.Int64 // of conns that are not being refused
+	cap *descriptors.Cap // of conns that are not being refused
 
 	open     atomic.Int64 // conns, not counting those that are being refused
 	refusing atomic.Int64
@@ -70,8 +69,7 @@ func New(config Config) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{config: config, derived: derived}
-	g.maxConns.Store(int64(config.MaxConns))
+	g := &Group{config: config, cap: descriptors.NewCap(config.MaxConns, derived)}
 	kernels := make([]*pollerKernel, config.Loops+1)
 	for i := range kernels {
 		if kernels[i], err = openKernel(); err != nil {
@@ -156,7 +154,7 @@ func (g *Group) AddListener(config ListenConfig) (Addr, error) {
 	if err != nil {
 		return Addr{}, err
 	}
-	if !g.fitConns() {
+	if !g.cap.Fit(g.taken()) {
 		l.close()
 		return Addr{}, fmt.Errorf("eventloop: listen: the limit of open files leaves no room for connections: %w", unix.EMFILE)
 	}
@@ -183,20 +181,12 @@ func (g *Group) ListenerFiles() ([]*os.File, error) { return g.acceptor.files() 
 
 // Start begins to accept.
 func (g *Group) Start() {
-	g.fitConns()
+	g.cap.Fit(g.taken())
 	g.acceptor.start()
 }
 
-// fitConns derives the cap on conns from what is open now, unless it was configured.
-// It reports whether there is room for one.
-func (g *Group) fitConns() bool {
-	if !g.derived {
-		return true
-	}
-	room := descriptors.Room(int(g.open.Load() + g.refusing.Load()))
-	g.maxConns.Store(int64(max(1, room)))
-	return room > 0
-}
+// taken is the number of descriptors that conns have.
+func (g *Group) taken() int { return int(g.open.Load() + g.refusing.Load()) }
 
 // StopAccepting closes the listeners and removes the Unix socket files the
 // group made. Conns go on. It returns when the last conn has been handed to its
@@ -279,7 +269,7 @@ func (g *Group) Stats() Stats {
 
 // handOver gives an accepted descriptor to a loop. Called by the acceptor only.
 func (g *Group) handOver(fd int, from *listener, remote netip.AddrPort) {
-	full := g.open.Load() >= g.maxConns.Load()
+	full := !g.cap.Allows(g.Conns()+1, int(g.refusing.Load()), g.acceptor.kernel.Now())
 	if !full {
 		g.open.Add(1) // before it counts as accepted: who finds none open then knows that all are gone
 	}

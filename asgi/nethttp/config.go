@@ -140,7 +140,9 @@ type Config struct {
 	// answered with 503, under TLS closed. Default: the limit of open files, less
 	// what is open when the server starts, less a sixteenth (at least 16, at most
 	// 1024) for what is opened later, such as files and pipes; at most 1,048,576.
-	// With no room for a connection, Listen fails. Negative: no cap, so that
+	// If descriptors run out all the same, what is open is counted again, and then
+	// once a second, when there are that many connections, until there is as much
+	// room as at the start. With no room for a connection, Listen fails. Negative: no cap, so that
 	// accepting pauses when descriptors run out.
 	MaxConns int
 

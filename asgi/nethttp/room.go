@@ -19,8 +19,7 @@ import (
 //
 // Safe for concurrent use.
 type room struct {
-	cap     atomic.Int64
-	derived bool   // the cap follows the limit of open files
+	cap     *descriptors.Cap
 	refusal []byte // what a client above the cap reads; none under TLS
 
 	open     atomic.Int64 // connections that are served
@@ -44,8 +43,7 @@ var errNoRoom = fmt.Errorf("the limit of open files leaves no room for connectio
 
 // newRoom makes the room of a server with these settings.
 func newRoom(cfg Config, derived bool) *room {
-	r := &room{derived: derived}
-	r.cap.Store(int64(cfg.MaxConns))
+	r := &room{cap: descriptors.NewCap(cfg.MaxConns, derived)}
 	if cfg.TLS != nil {
 		return r
 	}
@@ -59,21 +57,13 @@ func newRoom(cfg Config, derived bool) *room {
 	return r
 }
 
-// fit derives the cap from what is open now, unless it was configured. It reports
-// whether there is room for a connection.
-func (r *room) fit() bool {
-	if !r.derived {
-		return true
-	}
-	n := descriptors.Room(int(r.open.Load() + r.refusing.Load()))
-	r.cap.Store(int64(max(1, n)))
-	return n > 0
-}
+// taken is the number of descriptors that connections have.
+func (r *room) taken() int { return int(r.open.Load() + r.refusing.Load()) }
 
 // enter reports whether there is room for one more connection, which then counts
 // until leave.
 func (r *room) enter() bool {
-	if r.open.Add(1) <= r.cap.Load() {
+	if r.cap.Allows(int(r.open.Add(1)), int(r.refusing.Load()), time.Now()) {
 		return true
 	}
 	r.open.Add(-1)
@@ -123,7 +113,7 @@ func (l roomListener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
 		if errors.Is(err, syscall.EMFILE) {
-			l.room.fit()
+			l.room.cap.RanOut(l.room.taken(), time.Now())
 		}
 		if err != nil {
 			return nil, err

@@ -13,19 +13,38 @@ import (
 	"github.com/gale-server/gale/asgi"
 )
 
+// noContent answers with 204.
+func noContent(ctx context.Context, s *asgi.Scope, receive asgi.Receive, send asgi.Send) error {
+	if s.Type == asgi.ScopeLifespan {
+		return asgi.ErrUnsupportedScope
+	}
+	if err := send(ctx, &asgi.HTTPResponseStart{Status: 204}); err != nil {
+		return err
+	}
+	return send(ctx, &asgi.HTTPResponseBody{})
+}
+
+// ask makes a request on a connection of its own, and returns the beginning of the answer.
+func ask(t *testing.T, addr net.Addr) (net.Conn, string) {
+	t.Helper()
+	c, err := net.Dial("tcp", addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
+	_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	line := make([]byte, 12)
+	if _, err := io.ReadFull(c, line); err != nil {
+		t.Fatal(err)
+	}
+	return c, string(line)
+}
+
 // TestMaxConns has more clients than there is room for: they get 503 and an end, and
 // who leaves makes room.
 func TestMaxConns(t *testing.T) {
-	app := func(ctx context.Context, s *asgi.Scope, receive asgi.Receive, send asgi.Send) error {
-		if s.Type == asgi.ScopeLifespan {
-			return asgi.ErrUnsupportedScope
-		}
-		if err := send(ctx, &asgi.HTTPResponseStart{Status: 204}); err != nil {
-			return err
-		}
-		return send(ctx, &asgi.HTTPResponseBody{})
-	}
-	srv, err := NewServer(Config{Handler: asgi.Coroutine(app), MaxConns: 2, Logger: slog.New(slog.DiscardHandler)})
+	srv, err := NewServer(Config{Handler: asgi.Coroutine(noContent), MaxConns: 2, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,20 +61,7 @@ func TestMaxConns(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	ask := func() (net.Conn, string) {
-		c, err := net.Dial("tcp", addr.String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { c.Close() })
-		_ = c.SetDeadline(time.Now().Add(time.Minute))
-		_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-		line := make([]byte, 12)
-		if _, err := io.ReadFull(c, line); err != nil {
-			t.Fatal(err)
-		}
-		return c, string(line)
-	}
+	ask := func() (net.Conn, string) { return ask(t, addr) }
 	first, got := ask()
 	_, more := ask()
 	if got != "HTTP/1.1 204" || more != got {

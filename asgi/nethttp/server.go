@@ -85,7 +85,7 @@ func (s *Server) Listen(network, address string) (net.Addr, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.room.fit() {
+	if !s.room.cap.Fit(s.room.taken()) {
 		_ = l.Close()
 		return nil, fmt.Errorf("nethttp: listen: %w", errNoRoom)
 	}
@@ -125,7 +125,7 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 		return err
 	}
-	s.room.fit()
+	s.room.cap.Fit(s.room.taken())
 	failed := make(chan error, len(s.listeners))
 	for _, l := range s.listeners {
 		s.serving.Go(func() { failed <- s.serve(l) }) // ends with the drain
