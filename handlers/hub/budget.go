@@ -7,7 +7,7 @@ import (
 
 // Budget bounds the bytes that a hub takes, of which each account has a share that
 // is its own: what is kept (messages of histories with their keys and tags, channels,
-// subscriptions, members) three quarters, messages that wait for a loop an eighth,
+// subscriptions, members) three quarters, messages that wait for loops an eighth,
 // and what transports have encoded an eighth.
 //
 // What something costs is what it takes of the heap, and a little more: see
@@ -83,6 +83,52 @@ func (a *account) take(bytes int64) bool {
 
 func (a *account) give(bytes int64) { a.used.Add(-bytes) }
 
+// wait takes what messages cost that wait for one local more, or reports that there is no
+// room for it.
+func (b *Budget) wait(batch []*Message) bool {
+	for i, m := range batch {
+		if !b.waitOne(m) {
+			b.handedOut(batch[:i])
+			return false
+		}
+	}
+	return true
+}
+
+// waitOne counts a local that a message waits for. The first one takes what the message
+// costs, for it is shared, and each its place in a batch. Of a message that is not the
+// budget's, which may wait in other hubs too, each local takes all.
+func (b *Budget) waitOne(m *Message) bool {
+	if m.budget != b {
+		return b.waiting.take(m.cost() + waitingCost)
+	}
+	for {
+		waits, cost := m.waits.Load(), int64(waitingCost)
+		if waits == 0 {
+			cost += m.cost()
+		}
+		if !b.waiting.take(cost) {
+			return false
+		}
+		if m.waits.CompareAndSwap(waits, waits+1) {
+			return true
+		}
+		b.waiting.give(cost)
+	}
+}
+
+// handedOut gives back what wait took.
+func (b *Budget) handedOut(batch []*Message) {
+	var bytes int64
+	for _, m := range batch {
+		bytes += waitingCost
+		if m.budget != b || m.waits.Add(-1) == 0 {
+			bytes += m.cost()
+		}
+	}
+	b.waiting.give(bytes)
+}
+
 var errFull = &Error{Code: TooMany, Text: "the hub has no room for this", RetryAfter: 5 * time.Second}
 
 // What things cost beside their strings: the structs, and their places in maps,
@@ -98,10 +144,11 @@ const (
 	subscriptionCost = 384
 	memberCost       = 232
 	encodingCost     = 136
+	waitingCost      = 16 // a pointer, in a slice that grows
 	presenceCost     = 128
 )
 
-// cost is what a message takes while it is in a history.
+// cost is what a message takes while it is in a history, or waits.
 func (m *Message) cost() int64 {
 	n := messageCost + block(cap(m.Data)) + block(len(m.Key)) + block(len(m.KeyScope)) + block(len(m.Publisher))
 	if m.Key != "" {

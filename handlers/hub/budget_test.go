@@ -192,6 +192,7 @@ func TestMaxBytesAtOnce(t *testing.T) {
 					for k := range 3 {
 						c.Subscribe(name(at+k), hub.SubscribeOptions{Member: name(at + k)[0] == 'p'}, func(*hub.Subscription, hub.Subscribed, error) {})
 					}
+					c.Subscribe("*", hub.SubscribeOptions{}, func(*hub.Subscription, hub.Subscribed, error) {})
 					if i%3 > 0 {
 						l.Post(c.Close)
 						return
@@ -260,4 +261,96 @@ func TestTooLargeToKeepEncoded(t *testing.T) {
 	if encoded != 2 {
 		t.Errorf("encoded %d times: what is too large to be kept has dropped something else", encoded)
 	}
+}
+
+// A message that waits for many loops is there once, and costs little more: who
+// subscribes to a pattern gets all of a burst, with a loop for each subscriber as with
+// one for all. When it has been handed out, it costs nothing there.
+func TestWaitingForManyLoops(t *testing.T) {
+	const loops, burst = 100, 20
+	h := newHub(t, hub.Config{MaxBytes: 64 << 20, Channels: map[string]hub.Options{"": {HistoryMessages: -1}}})
+	var peers []*peer
+	for range loops {
+		p := connect(t, h, &hubtest.Loop{}, "")
+		p.subscribe("a*", hub.SubscribeOptions{})
+		p.Take()
+		peers = append(peers, p)
+	}
+	before := h.Stats().Bytes
+	text := strings.Repeat("x", 16<<10)
+	for range burst {
+		publish(t, h, "ab", text)
+	}
+	waiting := h.Stats().Bytes - before
+	if once, each := int64(burst*len(text)), int64(burst*loops*8); waiting < once+each || waiting > 2*once+4*each {
+		t.Errorf("%d messages of %d bytes cost %d while they wait for %d loops", burst, len(text), waiting, loops)
+	}
+	for i, p := range peers {
+		if p.Run(); len(p.Got) != burst {
+			t.Errorf("subscriber %d got %d messages", i, len(p.Got))
+		}
+	}
+	if left := h.Stats().Bytes - before; left != 0 {
+		t.Errorf("%d bytes wait for nobody", left)
+	}
+}
+
+// What is dropped because a loop is too far behind costs nothing either.
+func TestWaitingDropped(t *testing.T) {
+	h := newHub(t, hub.Config{MaxBacklog: 3, Channels: map[string]hub.Options{"": {HistoryMessages: -1}}})
+	p, q := connect(t, h, &hubtest.Loop{}, ""), connect(t, h, &hubtest.Loop{}, "")
+	p.subscribe("a*", hub.SubscribeOptions{})
+	q.subscribe("a*", hub.SubscribeOptions{})
+	p.Take()
+	q.Take()
+	before := h.Stats().Bytes
+	for i := range 10 {
+		publish(t, h, "ab", fmt.Sprint(i))
+		q.Run()
+	}
+	if n := len(q.Got); n != 10 {
+		t.Errorf("%d messages", n)
+	}
+	if left := h.Stats().Bytes - before; left != 0 {
+		t.Errorf("%d bytes of what was dropped", left)
+	}
+	p.expect("a* gap -1")
+}
+
+// A message that is none of the budget's may wait for several hubs: each counts for
+// itself.
+func TestWaitingForTwoHubs(t *testing.T) {
+	m := &hub.Message{Publication: hub.Publication{Channel: "ab", Data: []byte("x")}}
+	var peers []*peer
+	var hubs []*hub.Hub
+	var before []int64
+	for range 2 {
+		b := &outside{Memory: hub.NewMemory(hub.MemoryConfig{})}
+		h := newHub(t, hub.Config{Broker: b})
+		p := connect(t, h, &hubtest.Loop{}, "")
+		p.subscribe("a*", hub.SubscribeOptions{})
+		p.Take()
+		peers, hubs, before = append(peers, p), append(hubs, h), append(before, h.Stats().Bytes)
+		b.events.Messages("ab", []*hub.Message{m})
+	}
+	for i, p := range peers {
+		if h := hubs[i]; h.Stats().Bytes <= before[i] {
+			t.Errorf("hub %d: what waits costs nothing", i)
+		}
+		p.expect("ab 0 x")
+		if left := hubs[i].Stats().Bytes - before[i]; left != 0 {
+			t.Errorf("hub %d: %d bytes wait for nobody", i, left)
+		}
+	}
+}
+
+// outside is a broker that tells of what comes from elsewhere.
+type outside struct {
+	*hub.Memory
+	events hub.Events
+}
+
+func (o *outside) Start(e hub.Events, b *hub.Budget) error {
+	o.events = e
+	return o.Memory.Start(e, b)
 }

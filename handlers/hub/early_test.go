@@ -59,6 +59,7 @@ func TestEarly(t *testing.T) {
 			h := newHub(t, hub.Config{})
 			l := &hubtest.Loop{}
 			outlets, _ := crowd(t, h, l, n, channel)
+			before := h.Stats().Bytes
 			publish(t, h, "a", "1")
 			l.Step()
 			publish(t, h, "a", "2")
@@ -72,6 +73,9 @@ func TestEarly(t *testing.T) {
 			}
 			if d := h.Stats().Delivered; d != 3*n {
 				t.Errorf("%d delivered", d)
+			}
+			if h.Forget("a"); h.Stats().Bytes != before {
+				t.Errorf("%d bytes of nothing", h.Stats().Bytes-before)
 			}
 		})
 	}

@@ -39,7 +39,7 @@ type handout struct {
 	batch   []*Message
 	early   int // of batch, at its end, will be handed out to everybody once more
 	changes []PresenceChange
-	bytes   int64 // that these take of the budget
+	bytes   int64 // that changes take of the budget
 	behind  bool
 }
 
@@ -60,18 +60,13 @@ func newFeed(h *Hub, loop asgi.Loop) *feed {
 func (f *feed) message(l *local, batch []*Message) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var bytes int64
-	for _, m := range batch {
-		bytes += m.cost()
-	}
 	switch {
 	case l.behind: // its subscribers will read
-	case f.messages+len(batch) > f.hub.config.MaxBacklog || !f.hub.budget.waiting.take(bytes):
+	case f.messages+len(batch) > f.hub.config.MaxBacklog || !f.hub.budget.wait(batch):
 		f.hub.stats.backlogs.Add(1)
 		f.drop(l)
 	default:
 		l.batch = append(l.batch, batch...)
-		l.bytes += bytes
 		f.messages += len(batch)
 	}
 	f.mark(l)
@@ -87,7 +82,8 @@ func (f *feed) presence(l *local, change PresenceChange) {
 		return
 	}
 	if len(l.changes) >= f.hub.config.MaxBacklog {
-		f.give(l, l.changes[0].cost())
+		l.bytes -= l.changes[0].cost()
+		f.hub.budget.waiting.give(l.changes[0].cost())
 		l.changes = l.changes[1:]
 	}
 	l.changes = append(l.changes, change)
@@ -106,17 +102,8 @@ func (f *feed) lost(l *local) {
 // drop drops the messages that wait for a local. The caller holds the lock.
 func (f *feed) drop(l *local) {
 	f.messages -= len(l.batch)
-	for _, m := range l.batch {
-		f.give(l, m.cost())
-	}
+	f.hub.budget.handedOut(l.batch)
 	l.batch, l.behind = nil, true
-}
-
-// give gives back what something took that waits for a local no more. The caller
-// holds the lock.
-func (f *feed) give(l *local, bytes int64) {
-	l.bytes -= bytes
-	f.hub.budget.waiting.give(bytes)
 }
 
 // mark has something handed out to a local. The caller holds the lock.
@@ -245,11 +232,13 @@ func (f *feed) extend() {
 
 // finish ends the handing out to a local.
 func (f *feed) finish() {
-	if batch := f.work.batch; cap(batch) > 0 && cap(batch) <= maxSpare {
+	w := &f.work
+	f.hub.budget.handedOut(w.batch[:len(w.batch)-w.early])
+	f.hub.budget.waiting.give(w.bytes)
+	if batch := w.batch; cap(batch) > 0 && cap(batch) <= maxSpare {
 		clear(batch)
 		f.spare = batch[:0]
 	}
-	f.hub.budget.waiting.give(f.work.bytes)
 	f.work = handout{}
 }
 

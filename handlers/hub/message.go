@@ -94,6 +94,7 @@ type Message struct {
 
 	budget  *Budget                  // nil: what it is encoded to is not kept
 	encoded atomic.Pointer[encoding] // written under the lock of the encodings
+	waits   atomic.Int32             // for as many locals of the budget's hub
 
 	// Guarded by the lock of the encodings.
 	place       *list.Element // in their order; nil if nothing is kept

@@ -46,7 +46,7 @@ type local struct {
 	// Guarded by the lock of the feed.
 	batch   []*Message
 	changes []PresenceChange
-	bytes   int64 // that these take of the budget
+	bytes   int64 // that changes take of the budget
 	behind  bool  // messages were dropped: whoever wants them must read; batch is empty
 	listed  bool  // among those of the feed that something waits for
 }
