@@ -40,30 +40,31 @@ type listener struct {
 
 // listen opens the socket that c describes.
 func (c ListenConfig) listen() (*listener, error) {
-	ln := c.Listener
-	var made bool
-	if ln == nil {
-		network := c.Network
-		if network == "" {
-			network = "tcp"
-		}
-		if made = unixsocket.HasFile(network, c.Address); made {
-			if err := unixsocket.RemoveStale(c.Address); err != nil {
-				return nil, fmt.Errorf("eventloop: %w", err)
-			}
-		}
-		var config net.ListenConfig
-		config.SetMultipathTCP(false) // its sockets are slower, and nobody here asks for paths
-		var err error
-		if ln, err = config.Listen(context.Background(), network, c.Address); err != nil {
+	if c.Listener != nil {
+		return takeOver(c.Listener, c.Open, unixsocket.File{})
+	}
+	network := c.Network
+	if network == "" {
+		network = "tcp"
+	}
+	if unixsocket.HasFile(network, c.Address) {
+		ln, file, err := unixsocket.Listen(c.Address)
+		if err != nil {
 			return nil, fmt.Errorf("eventloop: %w", err)
 		}
+		return takeOver(ln, c.Open, file)
 	}
-	return takeOver(ln, c.Open, made)
+	var config net.ListenConfig
+	config.SetMultipathTCP(false) // its sockets are slower, and nobody here asks for paths
+	ln, err := config.Listen(context.Background(), network, c.Address)
+	if err != nil {
+		return nil, fmt.Errorf("eventloop: %w", err)
+	}
+	return takeOver(ln, c.Open, unixsocket.File{})
 }
 
 // takeOver takes the socket out of ln, so that the runtime's poller lets go of it.
-func takeOver(ln net.Listener, open func(Conn) Protocol, made bool) (*listener, error) {
+func takeOver(ln net.Listener, open func(Conn) Protocol, file unixsocket.File) (*listener, error) {
 	addr, err := listenAddr(ln.Addr())
 	if u, ok := ln.(*net.UnixListener); ok {
 		u.SetUnlinkOnClose(false)
@@ -85,11 +86,7 @@ func takeOver(ln net.Listener, open func(Conn) Protocol, made bool) (*listener, 
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 		setKeepAlive(fd)
 	}
-	l := &listener{fd: fd, addr: addr, open: open, pending: true}
-	if made {
-		l.file = unixsocket.Made(addr.Path)
-	}
-	return l, nil
+	return &listener{fd: fd, addr: addr, open: open, file: file, pending: true}, nil
 }
 
 // duplicate returns a second descriptor for the socket of ln.

@@ -13,15 +13,11 @@ func listen(network, address string) (net.Listener, error) {
 	if !unixsocket.HasFile(network, address) {
 		return net.Listen(network, address)
 	}
-	if err := unixsocket.RemoveStale(address); err != nil {
-		return nil, err
-	}
-	l, err := net.Listen(network, address)
+	l, file, err := unixsocket.Listen(address)
 	if err != nil {
 		return nil, err
 	}
-	l.(*net.UnixListener).SetUnlinkOnClose(false) // it would remove whatever is there
-	return &unixListener{Listener: l, file: unixsocket.Made(address)}, nil
+	return &unixListener{Listener: l, file: file}, nil
 }
 
 // unixListener removes its socket's file when it is closed, if it is still its

@@ -18,10 +18,31 @@ func HasFile(network, address string) bool {
 	return network == "unix" && address != "" && address[0] != '@'
 }
 
-// RemoveStale removes the socket file that a process left which is gone. It
+// Listen listens on path, and notes the file that this has made; the listener does not
+// remove it. Of servers that start at once, one gets the path: between bind and
+// listen a socket looks like one that nobody listens on, and so the folder is locked
+// meanwhile. Listen waits for the lock, a few seconds at most.
+func Listen(path string) (*net.UnixListener, File, error) {
+	unlock, err := lock(path)
+	if err != nil {
+		return nil, File{}, refused(path, err)
+	}
+	defer unlock()
+	if err := removeStale(path); err != nil {
+		return nil, File{}, err
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, File{}, err
+	}
+	l.SetUnlinkOnClose(false) // it would remove whatever is there
+	return l, made(path), nil
+}
+
+// removeStale removes the socket file that a process left which is gone. It
 // touches nothing else: a file, a directory, or a socket that somebody listens
 // on stays, and is an error.
-func RemoveStale(path string) error {
+func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -30,14 +51,14 @@ func RemoveStale(path string) error {
 		return err
 	}
 	if info.Mode()&os.ModeSocket == 0 {
-		return inUse(path, errors.New("file exists and is not a socket"))
+		return refused(path, errors.New("file exists and is not a socket"))
 	}
 	conn, err := net.Dial("unix", path)
 	if err == nil {
 		_ = conn.Close()
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return inUse(path, syscall.EADDRINUSE)
+		return refused(path, syscall.EADDRINUSE)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -45,7 +66,7 @@ func RemoveStale(path string) error {
 	return nil
 }
 
-func inUse(path string, why error) error {
+func refused(path string, why error) error {
 	return &net.OpError{Op: "listen", Net: "unix", Addr: &net.UnixAddr{Name: path, Net: "unix"}, Err: why}
 }
 
@@ -58,8 +79,8 @@ type File struct {
 	made os.FileInfo
 }
 
-// Made notes the file that listening on path has just made.
-func Made(path string) File {
+// made notes the file that listening on path has just made.
+func made(path string) File {
 	info, _ := os.Lstat(path)
 	return File{path: path, made: info}
 }
