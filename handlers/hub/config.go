@@ -53,7 +53,8 @@ type Config struct {
 	// what would need more is refused with TooMany. It holds at least 16 messages of
 	// MaxPublishBytes. Default: a quarter of GOMEMLIMIT, or, without that, of what
 	// the control group or the machine has: collecting garbage takes as much again
-	// and more, and connections have the rest.
+	// and more, and connections have the rest. Beside it are the tables of rates, see
+	// MaxRates, and the identities of clients, of which there are MaxClients.
 	MaxBytes int64
 
 	// MaxPublishBytes bounds a payload. Default 64 KiB: what is larger is better

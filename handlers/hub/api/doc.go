@@ -29,6 +29,10 @@
 //
 //	curl -H "Authorization: Bearer $KEY" -d '{"channel":"news","text":"hello"}' http://127.0.0.1:8080/hub/api/publish
 //
+// A publication with a key counts once, see [hub.Publication]. All who show a key of the
+// API share one scope of such keys: they are the server. Who uses [Publish] has that of
+// its user or address.
+//
 // # Errors
 //
 // An error is an object with a code, which is a [hub.ErrorCode], a text for people,
