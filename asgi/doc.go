@@ -20,6 +20,19 @@
 // a Handler, [Goroutine] for an Application. [ApplicationOf] turns a Handler
 // into an Application, for middleware written in the other form.
 //
+// # Large payloads
+//
+// An engine copies of a payload what it cannot write at once, unless it need not: a
+// send event says so with its [Lifetime]. What never changes (Immutable) is referred
+// to until it is sent, and may be sent to many. Memory that is used again is lent
+// until the exchange is writable (UntilWritable). In coroutine form send does that
+// by itself, since it can wait. What is being received may be sent back without a
+// copy in event form, since nobody changes it.
+//
+// The other way, [Exchange.Keep] takes a received payload over, without a copy if
+// the engine has gathered it apart, and [Recycle] gives the memory of a large one back
+// to the loop. Both only save work: without them everything is right.
+//
 // # What this package is not
 //
 // It does no I/O and starts no server: engines implement [Exchange] and call

@@ -24,7 +24,8 @@
 //     leads to. Read and call Data until a read comes back short, or the conn
 //     has read its share (Config.ReadBytesPerTurn) and goes to the ready list.
 //     Call Turn if it asked for it. Flush its outbox with one write, of its share
-//     at most (Config.WriteBytesPerTurn): with more it goes to the ready list.
+//     at most (Config.WriteBytesPerTurn, or QuietBytesPerTurn): with more it goes
+//     to the ready list.
 //  4. The waker: run posted functions (at most 512, or those of 0.1 ms, or until
 //     64 conns have output). Serve the head of the ready list, then those at the
 //     door, of whom some are still to be opened (at most 64 conns, or 0.1 ms, of
@@ -51,6 +52,15 @@
 // behind more bytes than its receive buffer takes; a reset, or its probes of a
 // silent peer, tell then.) Reports may be stale, since a descriptor is
 // reused as soon as it was closed: one for a wrong conn costs a read attempt.
+//
+// # Large transfers
+//
+// An outbox is a buffer for small writes, behind a queue of pieces. A large write is
+// offered to the kernel at once, and what is left of it becomes a piece: one that
+// refers to the writer's memory if that stays as it is ([Conn.WriteImmutable],
+// [Conn.WriteLent], [Conn.WriteBuffer]), else copies in pieces of 128 KiB. A protocol
+// that knows where its next bytes belong has them read there ([Conn.ReadInto]).
+// Memory comes in size classes from the loop and goes back to it.
 //
 // # Limits
 //
