@@ -3,6 +3,7 @@ package eventloop
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -79,15 +80,17 @@ func BenchmarkFanOut(b *testing.B) {
 	unchecked(b)
 	const subscribers, publishes = 200, 16
 	var conns []Conn // owned by the loop
+	var opened atomic.Int64
 	s := serve(b, Config{Loops: 1, Open: func(c Conn) Protocol {
 		conns = append(conns, c)
+		opened.Add(1)
 		return &hooks{eof: c.Close}
 	}})
 	var clients []int
 	for range subscribers {
 		clients = append(clients, rawClient(b, s))
 	}
-	eventually(b, func() bool { return s.Conns() == subscribers }, func() string { return "conns did not open" })
+	eventually(b, func() bool { return opened.Load() == subscribers }, func() string { return "conns did not open" })
 	message := make([]byte, 200)
 	p := make([]byte, publishes*len(message))
 	var sent sync.WaitGroup

@@ -57,7 +57,7 @@ type Loop struct {
 	wheel   wheel
 	armed   int64 // tick the kernel's timer is set to; never if it is not
 	buffers buffers
-	input   []byte                 // every read goes here, but for those of places
+	input   []byte                 // every read goes here, but for those of places; see Input
 	most    int                    // bytes of input that an ordinary read takes
 	places  map[*socket][]byte     // where the next read of a conn is to go
 	iov     [piecesPerWrite][]byte // scratch for vectored writes
@@ -89,7 +89,7 @@ type Loop struct {
 func newLoop(index int, group *Group, config *Config, k kernel.Kernel, t *table) *Loop {
 	l := &Loop{
 		index: index, group: group, config: config, kernel: k, table: t,
-		base: k.Now(), armed: never, input: make([]byte, inputBytes), places: make(map[*socket][]byte), empty: make(chan struct{}), stopped: make(chan struct{}),
+		base: k.Now(), armed: never, input: make([]byte, readBufferBytes), places: make(map[*socket][]byte), empty: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	l.now = l.base
 	l.LimitReads(0)
@@ -124,11 +124,19 @@ func (l *Loop) LimitReads(n int) {
 // Now is the time at which this turn began.
 func (l *Loop) Now() time.Time { return l.now }
 
-// Input is the loop's memory for what conns read, 256 KiB, for [Conn.ReadInto]: a
-// read goes to its first 64 KiB otherwise. It is nil while reads are limited.
+// Elapsed is the time from the loop's beginning to that of this turn: an instant in
+// eight bytes, for who has many.
+func (l *Loop) Elapsed() time.Duration { return l.elapsed }
+
+// Input is the loop's memory for what conns read, 256 KiB from the first call on, for
+// [Conn.ReadInto]: a read goes to its first 64 KiB otherwise. It is nil while reads are
+// limited.
 func (l *Loop) Input() []byte {
 	if l.most < readBufferBytes {
 		return nil
+	}
+	if len(l.input) < inputBytes { // what a read has left in the old one stays as it is
+		l.input = make([]byte, inputBytes)
 	}
 	return l.input
 }

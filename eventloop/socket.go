@@ -149,7 +149,7 @@ func (s *socket) destroy() {
 		t.idle()
 	}
 	s.out.release(&l.buffers)
-	s.ReadInto(nil)
+	s.unplace()
 	l.table.put(int(s.fd), nil)
 	if s.err == nil {
 		l.kernel.Close(int(s.fd))

@@ -98,7 +98,7 @@ func (s *socket) read() {
 			if n < len(p) && !s.has(readToEnd) {
 				s.clear(readable)
 			}
-			s.ReadInto(nil)
+			s.unplace()
 			s.deliver(p[:n])
 			continue
 		}
@@ -130,9 +130,17 @@ func (s *socket) foretell() {
 
 func (s *socket) ReadInto(p []byte) {
 	s.loop.assertOwner()
-	if places := s.loop.places; len(p) > 0 && s.phase == opened {
-		places[s] = p
+	if len(p) > 0 && s.phase == opened {
+		s.loop.places[s] = p
 	} else {
+		s.unplace()
+	}
+}
+
+// unplace has the next read go where it usually does. Few conns have a place of
+// their own at a time, and mostly there is none.
+func (s *socket) unplace() {
+	if places := s.loop.places; len(places) > 0 {
 		delete(places, s)
 	}
 }
@@ -140,8 +148,10 @@ func (s *socket) ReadInto(p []byte) {
 // place is where the next read is to go: a turn's share at most.
 func (s *socket) place() []byte {
 	l := s.loop
-	if p, ok := l.places[s]; ok && (l.most == readBufferBytes || !within(p, l.input)) {
-		return p[:min(len(p), l.config.ReadBytesPerTurn)]
+	if len(l.places) > 0 {
+		if p, ok := l.places[s]; ok && (l.most == readBufferBytes || !within(p, l.input)) {
+			return p[:min(len(p), l.config.ReadBytesPerTurn)]
+		}
 	}
 	return l.input[:l.most]
 }

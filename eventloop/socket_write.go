@@ -166,24 +166,38 @@ func (s *socket) offer(p []byte) (rest []byte) {
 // send writes what waits, until the kernel refuses or the conn has had its share.
 func (s *socket) send() {
 	for s.out.len() > 0 && s.mayOffer() {
-		n := s.transfer(s.out.offer(s.loop.iov[:0], s.portion(s.out.len())))
+		n, share := 0, s.portion(s.out.len())
+		if s.out.queue == nil {
+			n = s.transferOne(s.out.tail()[:share])
+		} else {
+			n = s.transfer(s.out.offer(s.loop.iov[:0], share))
+		}
 		s.out.sent(&s.loop.buffers, n)
 	}
 }
 
+// transferOne hands p to the kernel and returns how many bytes it took.
+func (s *socket) transferOne(p []byte) int {
+	n, err := s.loop.kernel.Write(int(s.fd), p)
+	return s.transferred(n, len(p), err)
+}
+
 // transfer hands iov to the kernel and returns how many bytes it took.
-func (s *socket) transfer(iov [][]byte) (n int) {
-	var err error
+func (s *socket) transfer(iov [][]byte) int {
+	defer clear(iov)
+	if len(iov) == 1 {
+		return s.transferOne(iov[0])
+	}
 	offered := 0
 	for _, p := range iov {
 		offered += len(p)
 	}
-	if len(iov) == 1 {
-		n, err = s.loop.kernel.Write(int(s.fd), iov[0])
-	} else {
-		n, err = s.loop.kernel.Writev(int(s.fd), iov)
-	}
-	clear(iov)
+	n, err := s.loop.kernel.Writev(int(s.fd), iov)
+	return s.transferred(n, offered, err)
+}
+
+// transferred draws the conclusions of a write that offered so many bytes.
+func (s *socket) transferred(n, offered int, err error) int {
 	if err != nil && err != unix.EAGAIN {
 		s.end(ioError(err))
 		return 0

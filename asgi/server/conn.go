@@ -72,10 +72,14 @@ func (c *conn) Data(p []byte) {
 	c.expect()
 }
 
-// expect has the next read go where its bytes will be needed.
+// expect has the next read go where its bytes will be needed, after a read that
+// took the place named before.
 func (c *conn) expect() {
-	if len(c.held) == 0 {
-		c.sock.ReadInto(c.phase.place())
+	if len(c.held) > 0 {
+		return
+	}
+	if p := c.phase.place(); p != nil {
+		c.sock.ReadInto(p)
 	}
 }
 
@@ -137,7 +141,7 @@ func (c *conn) Turn() {
 		return
 	}
 	c.sock.ResumeRead()
-	c.expect()
+	c.sock.ReadInto(c.phase.place())
 	if c.ended {
 		c.phase.eof()
 	}

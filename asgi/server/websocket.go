@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+	"unique"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/asgi/internal/engine"
@@ -24,13 +25,13 @@ type wsConn struct {
 	pinged    bool // a ping waits for any byte
 	leaving   bool // the peer has ended its stream; the deadline is the application's
 	closing   bool
-	bulk      bool      // the last message was large, and the next one may be
-	last      func()    // ends the exchange once the application has done with what came before; nil else
-	opening   *opening  // until the handshake is answered
-	lastRead  time.Time // any byte counts as life
+	bulk      bool          // the last message was large, and the next one may be
+	last      func()        // ends the exchange once the application has done with what came before; nil else
+	opening   *opening      // until the handshake is answered
+	lastRead  time.Duration // since the loop began; any byte counts as life
 	m         websocket.Machine
-	log       *accessRecord // nil without an access log
-	path      string        // of the handshake, for the log
+	log       *accessRecord         // nil without an access log
+	path      unique.Handle[string] // of the handshake, for the log: one copy for all that have it
 }
 
 // opening is what is needed only until the handshake is answered.
@@ -62,7 +63,7 @@ func (h *httpConn) upgrade(scope *asgi.Scope) {
 		exchange: exchange{c: h.c, order: asgi.NewOrder(asgi.ScopeWebSocket)},
 		m:        *websocket.New(&h.c.w.webSocket),
 		opening:  &opening{h: h, upgrade: up},
-		path:     logPath(scope.RawPath),
+		path:     unique.Make(logPath(scope.RawPath)),
 	}
 	s := webSocketScope(scope, up.Subprotocols)
 	ws.log = h.c.beginAccess(s)
@@ -150,7 +151,7 @@ func (x *wsConn) accept(e *asgi.WebSocketAccept) error {
 	}
 	x.c.sock.Commit(out)
 	x.opening = nil
-	x.lastRead = x.c.sock.Now()
+	x.lastRead = x.c.w.loop.Elapsed()
 	x.armPing()
 	x.c.wake() // what followed the handshake belongs to frames
 	if d := x.c.w.drain; d != nil {
@@ -288,7 +289,7 @@ func (x *wsConn) pump(p []byte) int {
 	case x.opening != nil:
 		return 0
 	case len(p) > 0:
-		x.lastRead, x.pinged = x.c.sock.Now(), false
+		x.lastRead, x.pinged = x.c.w.loop.Elapsed(), false
 	}
 	n := 0
 	for n < len(p) && x.ready() && !x.deaf() && x.c.budget > 0 {
@@ -491,7 +492,7 @@ func (x *wsConn) End(err error) {
 		err = asgi.ErrIncomplete
 	}
 	if err != nil && !(engine.OfPeer(err) && (x.gone || x.last != nil || x.order.Complete() || x.m.CloseSent())) {
-		x.c.w.srv.logFailure("websocket", address(x.c.sock.RemoteAddr()), x.path, err)
+		x.c.w.srv.logFailure("websocket", address(x.c.sock.RemoteAddr()), x.path.Value(), err)
 	}
 	switch {
 	case x.closing || x.gone || x.order.Complete():
@@ -546,8 +547,7 @@ func (x *wsConn) setDeadline(d time.Duration) {
 // wait for the peer's close.
 func (x *wsConn) deadline() {
 	cfg := &x.c.w.srv.cfg
-	now := x.c.sock.Now()
-	quiet := now.Sub(x.lastRead)
+	quiet := x.c.w.loop.Elapsed() - x.lastRead
 	switch {
 	case x.last != nil:
 		x.endLast()
