@@ -200,15 +200,6 @@ func (m *Machine) InRequest() bool {
 	return m.draining() || m.out != outIdle && m.out != outDone
 }
 
-// BodyLeft is how many bytes of the body, or of the current chunk, are still to
-// come.
-func (m *Machine) BodyLeft() int64 {
-	if m.in == inLength || m.in == inChunkData {
-		return m.remaining
-	}
-	return 0
-}
-
 // BodyDone reports whether no octet of the request body is still to be read.
 // With Content-Length it turns true with the last Body event, before End.
 func (m *Machine) BodyDone() bool {

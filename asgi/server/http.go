@@ -254,12 +254,9 @@ func (h *httpConn) stuck() {
 	}
 }
 
-func (h *httpConn) place() []byte {
-	if !h.closing && h.ready() && h.m.BodyLeft() >= bulkBytes {
-		return h.c.w.loop.Input()
-	}
-	return nil
-}
+// place is never a special one: a body is delivered in parts, and reads of the usual
+// size leave the peer the time to send on.
+func (h *httpConn) place() []byte { return nil }
 
 func (h *httpConn) drained() {
 	if h.x != nil {

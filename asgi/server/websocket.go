@@ -375,7 +375,7 @@ func (x *wsConn) handleAll(p []byte, n *int) {
 	}
 }
 
-// bulkBytes is what is a large message, or a large part of a body: one that a read
+// bulkBytes is what is a large message: one that a read
 // of the usual size may not have whole.
 const bulkBytes = 32 << 10
 
