@@ -206,11 +206,15 @@ func (c *conn) exchange(message []byte) error {
 	return nil
 }
 
+// writeBytes bounds a system call: while the server reads as fast, one that writes
+// 100 MiB goes on for as long as that takes, and nobody else has the core.
+const writeBytes = 256 << 10
+
 // flush writes what the kernel takes, on a conn that does not block; EPOLLOUT says
 // when it takes more.
 func (c *conn) flush() error {
 	for len(c.unsent) > 0 {
-		n, err := unix.Write(c.fd, c.unsent)
+		n, err := unix.Write(c.fd, c.unsent[:min(len(c.unsent), writeBytes)])
 		switch err {
 		case nil:
 			c.unsent = c.unsent[n:]
