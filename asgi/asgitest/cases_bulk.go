@@ -2,12 +2,14 @@ package asgitest
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/gale-server/gale/asgi"
 )
 
-// bulkPayload is more than kernels buffer for a connection.
-var bulkPayload = strings.Repeat("0123456789abcdef", 512<<10)
+// bulkPayload is more than kernels buffer for a connection. Programs that only have
+// the package do not make it.
+var bulkPayload = sync.OnceValue(func() string { return strings.Repeat("0123456789abcdef", 512<<10) })
 
 // Each client reads only once the application has sent, or waits.
 var bulkCases = []testCase{
@@ -16,14 +18,14 @@ var bulkCases = []testCase{
 		clause: "http.response.body: what the application changes when a payload's lifetime is over does not change the response",
 		link:   specBody,
 		run: func(s *session) {
-			steps := append([]step{emptyRequest(), send(start(200)), signal("sending")}, lend(bulkPayload, func(p []byte, l asgi.Lifetime) asgi.SendEvent {
+			steps := append([]step{emptyRequest(), send(start(200)), signal("sending")}, lend(bulkPayload(), func(p []byte, l asgi.Lifetime) asgi.SendEvent {
 				return &asgi.HTTPResponseBody{Body: p, MoreBody: true, Lifetime: l}
 			})...)
 			s.serve(on("/", append(steps, send(last("end")))...))
 			w := s.dial()
 			w.request("GET /")
 			s.wait("sending")
-			w.response("GET").is(200, bulkPayload+bulkPayload+bulkPayload+"end")
+			w.response("GET").is(200, bulkPayload()+bulkPayload()+bulkPayload()+"end")
 		},
 	},
 	{
@@ -32,7 +34,7 @@ var bulkCases = []testCase{
 		link:   specBody,
 		run: func(s *session) {
 			whole := func(path string, l asgi.Lifetime) script {
-				return on(path, emptyRequest(), send(start(200)), signal("sending "+path), lendStep{bulkPayload,
+				return on(path, emptyRequest(), send(start(200)), signal("sending "+path), lendStep{bulkPayload(),
 					func(p []byte, l asgi.Lifetime) asgi.SendEvent { return &asgi.HTTPResponseBody{Body: p, Lifetime: l} }, l})
 			}
 			s.serve(whole("/during", asgi.DuringSend), whole("/lent", asgi.UntilWritable), whole("/immutable", asgi.Immutable), respond("/next", "next"))
@@ -40,7 +42,7 @@ var bulkCases = []testCase{
 			for _, path := range []string{"/during", "/lent", "/immutable"} {
 				w.write(requestHead("GET "+path) + requestHead("GET /next"))
 				s.wait("sending " + path)
-				w.response("GET").is(200, bulkPayload).framed("length")
+				w.response("GET").is(200, bulkPayload()).framed("length")
 				w.response("GET").is(200, "next")
 			}
 		},
@@ -51,7 +53,7 @@ var bulkCases = []testCase{
 		link:   specDisconnect,
 		run: func(s *session) {
 			cut := func(path string, l asgi.Lifetime) script {
-				return on(path, emptyRequest(), send(start(200)), send(more("begun")), lendStep{bulkPayload,
+				return on(path, emptyRequest(), send(start(200)), send(more("begun")), lendStep{bulkPayload(),
 					func(p []byte, l asgi.Lifetime) asgi.SendEvent {
 						return &asgi.HTTPResponseBody{Body: p, MoreBody: true, Lifetime: l}
 					}, l}, disconnected(), signal("gone "+path))
@@ -71,7 +73,7 @@ var bulkCases = []testCase{
 		clause: "websocket.send: what the application changes when a payload's lifetime is over does not change the message",
 		link:   specWWW + "#send-send-event",
 		run: func(s *session) {
-			steps := append([]step{connected(), send(accept("")), signal("sending")}, lend(bulkPayload, func(p []byte, l asgi.Lifetime) asgi.SendEvent {
+			steps := append([]step{connected(), send(accept("")), signal("sending")}, lend(bulkPayload(), func(p []byte, l asgi.Lifetime) asgi.SendEvent {
 				return &asgi.WebSocketSend{Kind: asgi.Binary, Data: p, Lifetime: l}
 			})...)
 			s.serve(on("/", append(steps, send(&asgi.WebSocketClose{}), gone())...))
@@ -79,7 +81,7 @@ var bulkCases = []testCase{
 			w.upgrade("/")
 			s.wait("sending")
 			for range 3 {
-				w.message(opBinary, bulkPayload)
+				w.message(opBinary, bulkPayload())
 			}
 			w.closing(1000, "")
 			w.write(closeFrame(1000, ""))
@@ -90,7 +92,7 @@ var bulkCases = []testCase{
 		clause: "websocket.receive: one event for a message, in frames of any size",
 		link:   specWWW + "#receive-receive-event",
 		run: func(s *session) {
-			message := bulkPayload[:700_000]
+			message := bulkPayload()[:700_000]
 			s.serve(on("/", connected(), send(accept("")), textMessage(message), textMessage("small"), textMessage(message), send(sendText("done")), gone()))
 			w := s.dial()
 			w.upgrade("/")
