@@ -72,6 +72,11 @@ type Config struct {
 	// chance, so that the workers are not all replaced at once. Default: never.
 	MaxJobs int
 
+	// MaxProgress bounds the reports of progress of one job; a worker that sends
+	// more is killed. Each costs this process a turn, also if nobody listens.
+	// Default: 1,000,000, one each millisecond for 16 minutes. Negative: no bound.
+	MaxProgress int
+
 	// StartTimeout bounds the time from the start of a worker to its hello.
 	// Default: 30 s, since at a niceness of 19 an import may take a while.
 	// Negative: no limit.
@@ -132,6 +137,7 @@ func (c Config) withDefaults() (Config, error) {
 	fill(&c.MaxCPUTime, 0, 0)
 	fill(&c.MaxFiles, 256, 0)
 	fill(&c.MaxJobs, 0, 0)
+	fill(&c.MaxProgress, 1_000_000, math.MaxInt)
 	fill(&c.StartTimeout, 30*time.Second, math.MaxInt64)
 	fill(&c.HeartbeatInterval, 2*time.Second, 0)
 	fill(&c.HeartbeatTimeout, 20*time.Second, math.MaxInt64)

@@ -90,6 +90,7 @@ func TestFailures(t *testing.T) {
 		{name: "exceeds its processor time", job: "spin", in: "", config: Config{MaxCPUTime: 50 * time.Millisecond}, linux: true,
 			want: crash(ErrCPUTime, "processor time")},
 		{name: "prints garbage", mode: "print garbage", want: garbage("progress: 50 %")},
+		{name: "reports without end", job: "count", in: 11, config: Config{MaxProgress: 10}, want: garbage("more than 10 reports")},
 		{name: "falls silent", mode: "fall silent", config: quick, want: crash(ErrNoHeartbeat, "no sign of life", "not another word")},
 		{name: "exits in the middle of a frame", mode: "exit mid-frame", want: crash(nil, "exit status 0", "middle of a message")},
 		{name: "closes its stdout", mode: "close stdout", want: garbage("closed its stdout")},
@@ -119,6 +120,16 @@ func TestFailures(t *testing.T) {
 				t.Errorf("%+v", s)
 			}
 		})
+	}
+}
+
+// As many reports as a job may make are no fault, nor are those of the next job.
+func TestProgressIsBounded(t *testing.T) {
+	pool := newPool(t, Config{Workers: 1, MaxProgress: 10})
+	for range 2 {
+		if got, err := Call[int, int](limited(t), pool, "count", 10); err != nil || got != 10 {
+			t.Errorf("%d, %v", got, err)
+		}
 	}
 }
 

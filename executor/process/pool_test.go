@@ -6,12 +6,15 @@ import (
 	"errors"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gale-server/gale/executor/process/wire"
 )
 
 func TestCall(t *testing.T) {
@@ -355,5 +358,30 @@ func TestBlobCutOff(t *testing.T) {
 	var b Blob[int]
 	if err := b.UnmarshalBinary(whole); err != nil || !reflect.DeepEqual(b, Blob[int]{5, []byte("x")}) {
 		t.Errorf("%v, %v", b, err)
+	}
+}
+
+// TestLimits holds the README to the defaults.
+func TestLimits(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Config{}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.MaxPayloadBytes != 64<<20 || c.MaxProgress != 1_000_000 || wire.MaxProgressBytes != 64<<10 || wire.MaxControlBytes != 256<<10 ||
+		wire.MaxDepth != 16 || wire.MaxJobs != 1024 || wire.MaxNameBytes != 255 {
+		t.Error("a limit is another than here and in the README")
+	}
+	for _, row := range []string{
+		`\| 64 MiB \|.*process\.Config\.MaxPayloadBytes`,
+		`\| 256 KiB; 16 levels; 1024 of 255 B \|.*executor/process/wire`,
+		`\| 1,000,000, of 64 KiB \|.*process\.Config\.MaxProgress`,
+	} {
+		if !regexp.MustCompile(row).Match(readme) {
+			t.Errorf("the README has no line %s", row)
+		}
 	}
 }

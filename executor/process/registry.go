@@ -28,7 +28,7 @@ var registry = struct {
 
 // Register gives workers the job name. Call it from init or from a package
 // variable, so that it has run in the worker before [Main]; it panics if the
-// name is empty, longer than 255 bytes, or taken.
+// name is empty, longer than 255 bytes, or taken, or if there are 1024 jobs.
 //
 // The input and the output travel as [Call] says. fn runs in the worker, one
 // call at a time. ctx is done when the result is not wanted any more; fn then
@@ -61,6 +61,8 @@ func register(name string, j job) {
 		panic(fmt.Sprintf("process: job %q is registered twice", name))
 	case name == "" || len(name) > wire.MaxNameBytes:
 		panic(fmt.Sprintf("process: a job's name must have 1 to %d bytes, not %d", wire.MaxNameBytes, len(name)))
+	case len(registry.jobs) == wire.MaxJobs:
+		panic(fmt.Sprintf("process: a program has %d jobs at most", wire.MaxJobs))
 	}
 	registry.jobs[name] = j
 }

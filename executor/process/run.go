@@ -43,9 +43,17 @@ func (c *child) run(ctx context.Context, name string, payload []byte, o *options
 		return nil, verdict
 	}
 	var progressErr error
+	reports := 0
 	for {
 		ev, ok := c.next()
+		if ev.Type == wire.Progress {
+			reports++
+		}
 		switch {
+		case reports > c.pool.config.MaxProgress:
+			c.kill(&wire.PeerError{Reason: fmt.Sprintf("more than %d reports of progress", c.pool.config.MaxProgress)})
+			c.end(0)
+			return nil, c.verdict(ctx, name)
 		case !ok:
 			if progressErr != nil {
 				return nil, progressErr

@@ -44,6 +44,9 @@ func (m *Machine) AppendWorkerHello(dst []byte, h WorkerHello) ([]byte, error) {
 	}
 	h.Protocol = Version
 	h.Memory = h.Memory && m.offered > 0
+	if checkJobs(h.Jobs) != nil {
+		return dst, ErrSize
+	}
 	out, err := appendJSON(dst, Hello, 0, h)
 	if err != nil {
 		return dst, err

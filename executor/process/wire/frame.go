@@ -17,6 +17,14 @@ const (
 	MaxProgressBytes = 64 << 10  // the body of a Progress
 )
 
+// MaxJobs is how many jobs a worker's hello may name: far more than a program
+// has, and few enough to be kept for each worker.
+const MaxJobs = 1024
+
+// MaxDepth is how deep arrays and objects may be nested in the JSON of a frame:
+// more than this version says, for what a later one may add.
+const MaxDepth = 16
+
 // magic is the first byte of every frame. It is no ASCII, and no byte that UTF-8
 // starts a character with, so text that strays onto the stream is noticed at its
 // first byte.

@@ -286,8 +286,46 @@ func (m *Machine) frame(body []byte) (Event, error) {
 }
 
 func decode(t Type, body []byte, into any) error {
+	if deeper(body, MaxDepth) { // also what is not known, and would be skipped
+		return broken("a frame of type %v whose JSON is nested deeper than %d levels", t, MaxDepth)
+	}
 	if json.Unmarshal(body, into) != nil {
 		return broken("a frame of type %v whose JSON is wrong", t)
+	}
+	return nil
+}
+
+// deeper reports whether arrays and objects are nested deeper than most levels in
+// p, which need not be JSON.
+func deeper(p []byte, most int) bool {
+	depth, quoted := 0, false
+	for i := 0; i < len(p); i++ {
+		switch c := p[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++
+		case quoted:
+		case c == '[' || c == '{':
+			if depth++; depth > most {
+				return true
+			}
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return false
+}
+
+// checkJobs judges the names of jobs in a worker's hello.
+func checkJobs(names []string) error {
+	if len(names) > MaxJobs {
+		return broken("a hello with %d jobs, more than %d", len(names), MaxJobs)
+	}
+	for _, name := range names {
+		if len(name) == 0 || len(name) > MaxNameBytes {
+			return broken("a hello with a job whose name has %d bytes, which are not from 1 to %d", len(name), MaxNameBytes)
+		}
 	}
 	return nil
 }
@@ -300,6 +338,9 @@ func (m *Machine) meet(event *Event, body []byte) error {
 		}
 		if v := event.Worker.Protocol; v != Version {
 			return &VersionError{Peer: v}
+		}
+		if err := checkJobs(event.Worker.Jobs); err != nil {
+			return err
 		}
 		if event.Worker.Memory && m.offered == 0 {
 			return broken("a hello that takes memory which was not offered")

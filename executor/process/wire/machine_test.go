@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -16,6 +17,10 @@ func raw(t Type, flags byte, number uint32, body string) []byte {
 }
 
 func size(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }
+
+func hello(fields string) []byte { return raw(Hello, 0, 0, `{"protocol":1,`+fields+`}`) }
+
+func nested(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 
 func job(name, payload string) string { return string(byte(len(name))) + name + payload }
 
@@ -103,6 +108,16 @@ var vectors = []struct {
 	{"host, new", raw(Hello, 0, 1, workSays), "number 1"},
 	{"host, new", raw(Hello, 1, 0, workSays), "flags"},
 	{"host, new", header{typ: Hello, length: MaxControlBytes + 1}.append(nil), "262145 bytes"},
+	{"host, new", hello(`"jobs":["` + strings.Repeat("j", MaxNameBytes) + `"]`), "Hello " + strings.Repeat("j", MaxNameBytes) + " false"},
+	{"host, new", hello(`"jobs":["` + strings.Repeat("j", MaxNameBytes+1) + `"]`), "256 bytes"},
+	{"host, new", hello(`"jobs":[""]`), "0 bytes"},
+	{"host, new", hello(`"jobs":["a"` + strings.Repeat(`,"a"`, MaxJobs-1) + `]`), "Hello a" + strings.Repeat(",a", MaxJobs-1) + " false"},
+	{"host, new", hello(`"jobs":["a"` + strings.Repeat(`,"a"`, MaxJobs) + `]`), "1025 jobs"},
+	{"host, new", hello(`"new":` + nested(MaxDepth-1)), "Hello  false"},
+	{"host, new", hello(`"new":` + nested(MaxDepth)), "deeper than 16"},
+	{"host, new", hello(`"program":"a\"` + strings.Repeat("[", MaxDepth+1) + `"`), "Hello  false"},
+	{"host, new", raw(Hello, 0, 0, strings.Repeat("[", MaxControlBytes)), "deeper than 16"},
+	{"host, new", hello(`"program":"` + strings.Repeat("x", MaxControlBytes-len(`{"protocol":1,"program":""}`)) + `"`), "Hello  false"},
 	{"host, new", raw(Pong, 0, 1, ``), "not allowed now"},
 	{"host, new", []byte("Hello, world!\n"), "not a frame"},
 	{"host, new", append(raw(Hello, 0, 0, workSays), raw(Hello, 0, 0, workSays)...), "Hello a,b true | not allowed now"},
@@ -141,6 +156,9 @@ var vectors = []struct {
 	{"host, busy", raw(Hello, 0, 0, workSays), "not allowed now"},
 	{"host, busy", []byte{magic, byte(Result), 0, 1, 0, 0, 0, 1, 0, 0, 0, 0}, "this version does not have"},
 	{"host, busy", raw(Error, 0, 1, `[]`), "JSON"},
+	{"host, busy", raw(Error, 0, 1, `{"message":"m","new":`+nested(MaxDepth-1)+`}`), "Error : m"},
+	{"host, busy", raw(Error, 0, 1, `{"message":"m","new":`+nested(MaxDepth)+`}`), "deeper than 16"},
+	{"host, busy", raw(Error, 0, 1, `{"message":`+strings.Repeat(`{"a":`, 40_000)), "deeper than 16"},
 
 	{"worker, new", raw(Hello, 0, 0, hostSays), "Hello 204800"},
 	{"worker, new", append(raw(Hello, 0, 0, hostSays), raw(Hello, 0, 0, hostSays)...), "Hello 204800 | not allowed now"},
@@ -249,6 +267,29 @@ func TestVectors(t *testing.T) {
 	}
 }
 
+// TestMemory: a body takes memory in proportion to its bytes, whatever is in it.
+func TestMemory(t *testing.T) {
+	for name, body := range map[string]func(n int) string{
+		"names of jobs": func(n int) string { return `"jobs":["a"` + strings.Repeat(`,"a"`, n/4) + `]` },
+		"fields":        func(n int) string { return `"new":{"a":1` + strings.Repeat(`,"a":1`, n/6) + `}` },
+		"one field":     func(n int) string { return strings.TrimPrefix(strings.Repeat(`,"jobs":["a"]`, n/13), ",") },
+		"a text":        func(n int) string { return `"program":"` + strings.Repeat("a", n) + `"` },
+		"escapes":       func(n int) string { return `"program":"` + strings.Repeat(`\u0061`, n/6) + `"` },
+		"depth":         func(n int) string { return `"new":` + strings.Repeat("[", n) },
+	} {
+		for _, n := range []int{MaxControlBytes / 16, MaxControlBytes - 64} {
+			frame, m := hello(body(n)), starts["host, new"]()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, _ = m.Next(frame)
+			runtime.ReadMemStats(&after)
+			if took := after.TotalAlloc - before.TotalAlloc; took > uint64(24*len(frame)) {
+				t.Errorf("%s: %d bytes for a frame of %d", name, took, len(frame))
+			}
+		}
+	}
+}
+
 // Append methods: what may be said when; a refusal changes nothing.
 func TestAppend(t *testing.T) {
 	type say func(m *Machine) ([]byte, error)
@@ -305,6 +346,9 @@ func TestAppendSizes(t *testing.T) {
 		"result":    func() ([]byte, error) { return starts["worker, busy"]().AppendResult(nil, limit+1, false) },
 		"progress": func() ([]byte, error) {
 			return starts["worker, busy"]().AppendProgress(nil, make([]byte, MaxProgressBytes+1))
+		},
+		"hello of many jobs": func() ([]byte, error) {
+			return starts["worker, met"]().AppendWorkerHello(nil, WorkerHello{Jobs: make([]string, MaxJobs+1)})
 		},
 		"hello of jobs": func() ([]byte, error) {
 			return starts["worker, met"]().AppendWorkerHello(nil, WorkerHello{Jobs: []string{strings.Repeat("x", MaxControlBytes)}})
