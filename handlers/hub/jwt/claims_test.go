@@ -1,7 +1,10 @@
 package jwt_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -112,6 +115,63 @@ func TestClaims(t *testing.T) {
 			t.Errorf("%s: %q", claims, who.User)
 		}
 	}
+}
+
+// What is deep, wide and long is refused with the reason where a bound is passed, and
+// read like any other just below it.
+func TestBounds(t *testing.T) {
+	v := newVerifier(t, jwt.Config{Keys: []jwt.Key{{Algorithm: "HS256", Secret: secret}}})
+	const hs = `{"alg":"HS256"}`
+	exp := `{"exp":` + strconv.FormatInt(now.Add(time.Hour).Unix(), 10)
+	nested := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+	sized := func(n int) string { // a token of n bytes; not every n is the length of one
+		signed := n - len(forge("", "", secret)) + len(".")
+		claims := base64.RawURLEncoding.DecodedLen(signed - len(".") - base64.RawURLEncoding.EncodedLen(len(hs)))
+		return forge(hs, exp+`,"x":"`+strings.Repeat("a", claims-len(exp)-len(`,"x":""}`))+`"}`, secret)
+	}
+	for what, c := range map[string]struct{ token, reason string }{
+		"a long token":               {sized(8 << 10), ""},
+		"a longer one":               {sized(8<<10 + 4), "too long"},
+		"a deep head":                {forge(`{"alg":"HS256","jwk":`+nested(63)+`}`, exp+`}`, secret), ""},
+		"a deeper one":               {forge(`{"alg":"HS256","jwk":`+nested(64)+`}`, exp+`}`, secret), "nested deeper than 64"},
+		"one without end":            {forge(strings.Repeat("[", 4<<10), exp+`}`, secret), "nested deeper than 64"},
+		"a head with a key twice":    {forge(`{"alg":"none","alg":"HS256"}`, exp+`}`, secret), "twice"},
+		"a head of half a character": {forge(`{"alg":"HS256","kid":"\ud800"}`, exp+`}`, secret), "surrogate"},
+		"a head behind a head":       {forge(hs+hs, exp+`}`, secret), "no JSON"},
+		"a wide head":                {forge(`{"alg":"HS256"`+numbered(`,"k%d":0`, 400)+`}`, exp+`}`, secret), ""},
+		"deep claims":                {forge(hs, exp+`,"info":`+nested(64)+`}`, secret), ""},
+		"deeper ones":                {forge(hs, exp+`,"info":`+nested(65)+`}`, secret), "nested deeper"},
+		"much deeper ones":           {forge(hs, exp+`,"info":`+nested(2000)+`}`, secret), "nested deeper"},
+		"claims without end":         {forge(hs, strings.Repeat(`{"a":`, 1<<10), secret), "no token"},
+		"many claims":                {forge(hs, exp+numbered(`,"k%d":0`, 500)+`}`, secret), ""},
+		"many channels":              {forge(hs, exp+`,"channels":{"subscribe":["a"`+strings.Repeat(`,"a"`, 1300)+`]}}`, secret), ""},
+		"many audiences":             {forge(hs, exp+`,"aud":["a"`+strings.Repeat(`,"a"`, 1300)+`]}`, secret), ""},
+		"a long number":              {forge(hs, `{"exp":1`+strings.Repeat("0", 5000)+`}`, secret), "too large"},
+		"a long fraction":            {forge(hs, exp+`.`+strings.Repeat("1", 5000)+`}`, secret), ""},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := v.Verify(c.token)
+		runtime.ReadMemStats(&after)
+		if got := why(err); (c.reason == "") != (got == "") || !strings.Contains(got, c.reason) {
+			t.Errorf("%s: %q, want %q", what, got, c.reason)
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; took > uint64(32*len(c.token)+32<<10) {
+			t.Errorf("%s: %d bytes for a token of %d", what, took, len(c.token))
+		}
+	}
+	if n := len(sized(8 << 10)); n != 8<<10 {
+		t.Errorf("the long token has %d bytes", n)
+	}
+}
+
+// numbered is n parts, each with its number for %d.
+func numbered(part string, n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, part, i)
+	}
+	return b.String()
 }
 
 // Verify says when an identity was proven: by iat, and without it before everything.

@@ -47,8 +47,9 @@ type Config struct {
 	// hub.Config.RevocationAge to the longest life of your tokens.
 	MaxAge time.Duration
 
-	// MaxTokenBytes bounds a token. Default 8 KiB: what fits in a head with other
-	// fields.
+	// MaxTokenBytes bounds a token, in bytes. All that is in it is bounded so: the
+	// claims, the names of channels. Default 8 KiB: what fits in a head with other
+	// fields. A negative value is an error.
 	MaxTokenBytes int
 
 	// Now is the clock. Default: time.Now.

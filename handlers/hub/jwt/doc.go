@@ -26,7 +26,9 @@
 //
 // # What is refused
 //
-// A token has one spelling: no padding, no ends of lines, no stray bits, no key twice.
+// A token has one spelling: no padding, no ends of lines, no stray bits, no key twice in
+// its head or its claims. Both have at most 64 levels of arrays and objects (an info has 64
+// of its own), and a token has at most [Config].MaxTokenBytes.
 //
 // A key is for one algorithm, and a token is checked with the keys for the one that
 // it names, and none else: "none" is no algorithm, and a public key is never taken for

@@ -1,6 +1,7 @@
 package jwt
 
 import (
+	"encoding/base64"
 	"errors"
 	"math"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/handlers/hub"
+	"github.com/gale-server/gale/handlers/internal/jsontext"
 )
 
 // Verifier knows which tokens are good.
@@ -80,6 +82,9 @@ func (v *Verifier) Verify(token string) (hub.Identity, error) {
 	if strings.ContainsFunc(token, foreign) {
 		return hub.Identity{}, bad("this is no token: it has characters that none has")
 	}
+	if err := checkHead(token); err != nil {
+		return hub.Identity{}, err
+	}
 	var c claims
 	if _, err := v.parser.ParseWithClaims(token, &c, v.keysFor); err != nil {
 		return hub.Identity{}, refusal(err)
@@ -111,6 +116,20 @@ func (v *Verifier) Verify(token string) (hub.Identity, error) {
 		return hub.Identity{}, bad("the token names what is no channel and no pattern")
 	}
 	return who, nil
+}
+
+// checkHead refuses a head that is nested deep, or that two readers take for different
+// things, before the library reads it: it is read before anybody has proven anything.
+func checkHead(token string) error {
+	head, _, _ := strings.Cut(token, ".")
+	text, err := base64.RawURLEncoding.Strict().DecodeString(head)
+	if err == nil {
+		err = jsontext.Check(text, jsontext.MaxDepth)
+	}
+	if err != nil {
+		return bad("this is no token: its head: " + err.Error())
+	}
+	return nil
 }
 
 // foreign reports whether a token has no such character. Decoders of base64 skip ends
