@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,8 +26,9 @@ type poll struct {
 	prefs  prefer.Preferences
 	wait   time.Duration // whole seconds, as announced
 	result bool          // it is the result that is wanted
-	since  string        // the version the client has; "" waits for the end
-	tagged bool          // since came as an If-None-Match: 304 if nothing is new
+	asks   bool          // for what is newer than a version: else it waits for the end
+	since  []uint64      // the versions the client has, at most maxTags; none: one that never was
+	tagged bool          // they came as an If-None-Match: 304 if nothing is new
 	any    bool          // If-None-Match: *
 	timer  asgi.Timer
 	over   bool
@@ -90,20 +92,52 @@ func (p *poll) parse(scope *asgi.Scope) *problem {
 		if err != nil {
 			return newProblem(http.StatusBadRequest, "since is the version of an earlier answer", 0)
 		}
-		p.since = versionTag(version)
+		p.asks, p.since = true, []uint64{version}
 		return nil
 	}
-	if match, ok := scope.Header("if-none-match"); ok {
-		p.tagged, p.any = true, strings.TrimSpace(match) == "*"
-		p.since = strings.TrimPrefix(strings.TrimSpace(match), "W/")
-	}
+	p.parseMatch(scope)
 	return nil
+}
+
+// maxTags bounds the versions of a request that are kept.
+const maxTags = 8
+
+// parseMatch takes the versions that the client has from If-None-Match, a list that
+// may stand in several fields
+// (https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2). Tags that are no version
+// are nobody's.
+func (p *poll) parseMatch(scope *asgi.Scope) {
+	for i := range scope.Headers {
+		if scope.Headers[i].Name != "if-none-match" {
+			continue
+		}
+		p.asks, p.tagged = true, true
+		for tag := range strings.SplitSeq(scope.Headers[i].Value, ",") {
+			tag = strings.Trim(tag, " \t")
+			p.any = p.any || tag == "*"
+			if version, ok := versionOf(tag); ok && len(p.since) < maxTags {
+				p.since = append(p.since, version)
+			}
+		}
+	}
+}
+
+// versionOf returns the version in a tag, weak or not. Intermediaries that compress
+// write "-gzip" or ";gzip" and the like behind it.
+func versionOf(tag string) (uint64, bool) {
+	inner, quoted := strings.CutPrefix(strings.TrimPrefix(tag, "W/"), `"`)
+	end := strings.IndexAny(inner, `-;"`)
+	if !quoted || end < 0 || inner[len(inner)-1] != '"' {
+		return 0, false
+	}
+	version, err := strconv.ParseUint(inner[:end], 10, 64)
+	return version, err == nil
 }
 
 // fresh reports whether the client has not seen the job's state. The caller
 // holds the lock.
 func (p *poll) fresh() bool {
-	return !p.any && p.since != versionTag(p.job.version)
+	return !p.any && !slices.Contains(p.since, p.job.version)
 }
 
 // news reports whether there is no use in waiting. The caller holds the lock.
@@ -111,7 +145,7 @@ func (p *poll) news() bool {
 	if p.job.gone || p.job.state.final() {
 		return true
 	}
-	return !p.result && p.since != "" && p.fresh()
+	return !p.result && p.asks && p.fresh()
 }
 
 // Receive handles what comes while the poll is parked.

@@ -3,6 +3,7 @@ package jobs_test
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,13 +121,27 @@ func TestPollWithoutWait(t *testing.T) {
 	job := s.post("/jobs", "hold")
 	s.begins("hold ")
 	st := s.state(job.Location)
+	version := strconv.Itoa(st.Version)
 	s.problem(s.do("GET", job.Location+"/result", ""), 409, "the job has not ended")
 	for value, want := range map[string]int{
-		fmt.Sprintf(`"%d"`, st.Version):   304,
-		fmt.Sprintf(`W/"%d"`, st.Version): 304,
-		"*":                               304,
-		`"0"`:                             200,
-		"x":                               200,
+		fmt.Sprintf(`"%d"`, st.Version):                         304,
+		fmt.Sprintf(`W/"%d"`, st.Version):                       304,
+		fmt.Sprintf(`"%d-gzip"`, st.Version):                    304,
+		fmt.Sprintf(`W/"%d;br"`, st.Version):                    304,
+		fmt.Sprintf(`"x", W/"0",	"%d"`, st.Version):             304,
+		fmt.Sprintf(`"0",,"%d", "7"`, st.Version):               304,
+		strings.Repeat(`"x",`, 10_000) + `"` + version + `"`:    304,
+		strings.Repeat(`"0",`, 7) + `"` + version + `"`:         304,
+		strings.Repeat(`"0",`, 8) + `"` + version + `"`:         200, // of versions so many are looked at
+		strings.Repeat(`"`+strings.Repeat("1", 40)+`",`, 1_000): 200,
+		`"` + version + strings.Repeat("0", 60_000) + `"`:       200,
+		`"` + version: 200,
+		version:       200,
+		`"" `:         200,
+		`"`:           200,
+		"*":           304,
+		`"0"`:         200,
+		"x":           200,
 	} {
 		if r := s.do("GET", job.Location, "", asgi.Header{Name: "if-none-match", Value: value}); r.Status != want {
 			t.Errorf("If-None-Match: %s: %d", value, r.Status)
