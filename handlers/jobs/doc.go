@@ -87,8 +87,8 @@
 //
 // Jobs that came by a WebSocket end with it. Where Config.Client names no client,
 // the socket sees its own jobs only, and there is no event stream of all jobs. The
-// server closes with 1000 after the last event of the one job, and with 1008 upon
-// a message it does not understand.
+// server closes with 1000 after the last event of the one job, with 1008 upon a
+// message it does not understand, and with 1009 upon a text of more than 1024 bytes.
 //
 // # Errors
 //

@@ -1,6 +1,11 @@
 package jobs
 
-import "fmt"
+import (
+	"fmt"
+	"testing"
+
+	"github.com/gale-server/gale/executor"
+)
 
 // Held tells what the service holds, and checks that its tables agree.
 func (s *Service) Held() string {
@@ -35,4 +40,20 @@ func (s *Service) Followers(id string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.jobs[id].topic.followers)
+}
+
+// The bounds that are no fields.
+const (
+	MaxCommandBytes = maxCommandBytes
+	MaxTags         = maxTags
+)
+
+// Defaults is a Config with every default filled in.
+func Defaults(t testing.TB) Config {
+	t.Helper()
+	c, err := Config{Class: new(executor.Class), Accept: func(*Request) (executor.Job, error) { return executor.Job{}, nil }}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }

@@ -31,7 +31,12 @@ type socket struct {
 const (
 	closeNormal = 1000
 	closePolicy = 1008
+	closeTooBig = 1009
 )
+
+// maxCommandBytes bounds a text message, which is decoded on a loop: a type and an id
+// are a tenth of it.
+const maxCommandBytes = 1 << 10
 
 func (s *Service) openWebSocket(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 	k := &socket{s: s, scope: scope, x: x, root: root(scope)}
@@ -150,6 +155,10 @@ func (k *socket) submit(body []byte) {
 
 // command carries out a text message.
 func (k *socket) command(text []byte) {
+	if len(text) > maxCommandBytes {
+		k.close(closeTooBig, "a command has at most 1024 bytes")
+		return
+	}
 	var c struct{ Type, ID string }
 	if json.Unmarshal(text, &c) != nil || c.Type != "cancel" {
 		k.close(closePolicy, "not understood")

@@ -134,6 +134,33 @@ func TestSocketSubmits(t *testing.T) {
 	k.Deliver(&asgi.WebSocketDisconnect{Code: 1008})
 }
 
+// A command has a bound, in whatever form: below it what makes no sense is refused for
+// that, above it nothing is decoded.
+func TestSocketCommandsAreBounded(t *testing.T) {
+	s := newShop(t, oneWorker, jobs.Config{})
+	cancel := func(n int) string { // a command of n bytes
+		const around = `{"type":"cancel","id":""}`
+		return `{"type":"cancel","id":"` + strings.Repeat("a", n-len(around)) + `"}`
+	}
+	for what, c := range map[string]struct{ text, want string }{
+		"a long id":        {cancel(1 << 10), "[refused 404]"},
+		"a longer one":     {cancel(1<<10 + 1), "[close 1009]"},
+		"a deep command":   {`{"type":"cancel","id":"a","x":` + strings.Repeat("[", 400) + strings.Repeat("]", 400) + `}`, "[refused 404]"},
+		"a deeper one":     {strings.Repeat(`{"a":`, 1<<20), "[close 1009]"},
+		"one without end":  {strings.Repeat("[", 1<<10), "[close 1008]"},
+		"a wide one":       {`{"type":"cancel","id":"a"` + strings.Repeat(`,"x":0`, 160) + `}`, "[refused 404]"},
+		"a wider one":      {`{"type":"cancel","id":"a"` + strings.Repeat(`,"x":0`, 1<<20) + `}`, "[close 1009]"},
+		"an id of escapes": {`{"type":"cancel","id":"` + strings.Repeat(`\u0061`, 160) + `"}`, "[refused 404]"},
+	} {
+		k := s.socket("/jobs/events")
+		k.Deliver(&asgi.WebSocketReceive{Data: []byte(c.text)})
+		if got := fmt.Sprint(messages(t, k)); got != c.want {
+			t.Errorf("%s: %s, want %s", what, got, c.want)
+		}
+		k.Deliver(&asgi.WebSocketDisconnect{Code: 1000})
+	}
+}
+
 // All connections of a client see all its jobs, and no others.
 func TestSocketsOfAClient(t *testing.T) {
 	asgitest.CheckLeaks(t)
