@@ -230,9 +230,9 @@ func TestIntervalPaces(t *testing.T) {
 		if most := conns * (int64(r.Elapsed/interval) + 2); r.Messages == 0 || r.Messages > most {
 			t.Errorf("%d messages in %v, want at most %d", r.Messages, r.Elapsed, most)
 		}
-		if lowest := r.Latency.Quantile(0.01); lowest > 3*interval {
-			t.Errorf("the fastest reply took %v", lowest)
+		if lowest := r.Latency.Quantile(0.01); lowest > r.Elapsed {
+			t.Errorf("the fastest reply took %v of %v", lowest, r.Elapsed)
 		}
-		<-time.After(4 * interval)
+		<-time.After(2 * r.Elapsed)
 	}
 }
