@@ -142,7 +142,7 @@ func decodeConfig(f Format, data []byte) (image.Config, error) {
 	case JPEG:
 		return jpeg.DecodeConfig(r)
 	case PNG:
-		return png.DecodeConfig(r)
+		return png.DecodeConfig(newPNGReader(data))
 	case GIF:
 		return gif.DecodeConfig(r)
 	default:

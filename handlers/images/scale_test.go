@@ -1,6 +1,7 @@
 package images
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"image"
@@ -288,7 +289,7 @@ func TestWriter(t *testing.T) {
 // the data.
 func TestReader(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &reader{data: make([]byte, 5000), meter: &meter{ctx: ctx}}
+	r := &reader{from: bytes.NewReader(make([]byte, 5000)), size: 5000, meter: &meter{ctx: ctx}}
 	p := make([]byte, 4096)
 	read := 0
 	for range 4 {

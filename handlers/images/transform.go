@@ -1,6 +1,7 @@
 package images
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"image"
@@ -83,11 +84,12 @@ func decode(f Format, data []byte, m *meter) (decoded image.Image, err error) {
 			decoded, err = nil, damaged(f, fmt.Errorf("the decoder panicked: %v", p))
 		}
 	}()
-	r := &reader{data: data, meter: m}
+	r := &reader{from: bytes.NewReader(data), size: len(data), meter: m}
 	switch f {
 	case JPEG:
 		decoded, err = jpeg.Decode(r)
 	case PNG:
+		r.from = newPNGReader(data)
 		decoded, err = png.Decode(r)
 	case GIF:
 		decoded, err = gif.Decode(r)
@@ -119,22 +121,20 @@ func onScreen(m image.Image, screen image.Point) image.Image {
 // reader gives a decoder little at a time, so that it hears of the end of the
 // context.
 type reader struct {
-	data  []byte
+	from  io.Reader
+	size  int // of the file
 	at    int
 	meter *meter
 }
 
 func (r *reader) Read(p []byte) (int, error) {
 	const most = 1 << 10
-	if err := r.meter.row(r.at, len(r.data)); err != nil {
+	if err := r.meter.row(r.at, r.size); err != nil {
 		return 0, err
 	}
-	n := copy(p[:min(len(p), most)], r.data[r.at:])
+	n, err := r.from.Read(p[:min(len(p), most)])
 	r.at += n
-	if n == 0 && len(p) > 0 {
-		return 0, io.EOF
-	}
-	return n, nil
+	return n, err
 }
 
 // render makes of the decoded picture the pixels of the result.
