@@ -167,9 +167,16 @@ func splitPort(authority string) (host, port string, ok bool) {
 	return host, port, isName(host) && isPort(port)
 }
 
+// maxNameBytes is how long the name of a host may be (RFC 1035 §2.3.4). An origin below a
+// pattern, which is answered and kept, is no longer than that.
+const maxNameBytes = 253
+
 // isName accepts the names of hosts, as browsers write them, and the beginning of a
 // pattern.
 func isName(s string) bool {
+	if len(s) > maxNameBytes {
+		return false
+	}
 	for i := range len(s) {
 		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("-._*", rune(c)) {
 			return false

@@ -1,6 +1,9 @@
 package websocket
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestCheckOrigin(t *testing.T) {
 	for _, c := range []struct {
@@ -79,6 +82,15 @@ func TestCheckOrigin(t *testing.T) {
 		{"app://desktop", "api.example.com", []string{"app://desktop"}, true},
 		{"app://other", "api.example.com", []string{"app://desktop"}, false},
 		{"", "api.example.com", []string{"https://app.example.com"}, true},
+
+		// A name has 253 bytes at most, and an origin no more than a scheme, a name and a port.
+		{"https://" + strings.Repeat("a", 253-12) + ".example.org", "api.example.com", []string{"https://*.example.org"}, true},
+		{"https://" + strings.Repeat("a", 254-12) + ".example.org", "api.example.com", []string{"https://*.example.org"}, false},
+		{"https://" + strings.Repeat("a.", 30_000) + "example.org", "api.example.com", []string{"https://*.example.org"}, false},
+		{"https://" + strings.Repeat("a", 254), strings.Repeat("a", 254), nil, false},
+		{"https://a.example.org:" + strings.Repeat("4", 60_000), "api.example.com", []string{"https://*.example.org"}, false},
+		{strings.Repeat("s", 60_000) + "://a.example.org", "api.example.com", []string{"https://*.example.org"}, false},
+		{"https://[" + strings.Repeat(":", 60_000) + "]", "api.example.com", []string{"https://*.example.org"}, false},
 	} {
 		err := CheckOrigin(c.origin, c.host, c.allowed)
 		if (err == nil) != c.accepted || err != nil && err != error(errForeignOrigin) {
