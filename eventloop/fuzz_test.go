@@ -8,6 +8,7 @@ import (
 
 	"github.com/gale-server/gale/eventloop"
 	"github.com/gale-server/gale/eventloop/looptest"
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // model is what must be true of a conn, whatever happens in whatever order.
@@ -235,7 +236,7 @@ func FuzzConn(f *testing.F) {
 // TestConnModel runs random scripts through the same model.
 func TestConnModel(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
-	for range 1500 {
+	for range longtest.Count(500, 1500) {
 		m := newModel(t)
 		for range 10 + r.IntN(40) {
 			m.step(byte(r.IntN(32)), r.IntN(256))
