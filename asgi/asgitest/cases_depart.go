@@ -45,6 +45,7 @@ var departCases = []testCase{
 		name:   "depart/04 while a body is not received",
 		clause: "http.disconnect: a body that the application does not take does not hide it",
 		link:   specDisconnect,
+		waits:  true,
 		run: departures{
 			open: func(w *wire, path string) {
 				w.request("POST "+path, "Content-Length: 100000")
@@ -58,6 +59,7 @@ var departCases = []testCase{
 		name:   "depart/05 while a handshake waits for its answer",
 		clause: "websocket.disconnect: also of a client that sends more before it is accepted",
 		link:   specWSDisconnect,
+		waits:  true,
 		run: departures{
 			open:  func(w *wire, path string) { w.write(handshake(path)) },
 			steps: []step{connected(), signal("there"), idle()},
@@ -68,6 +70,7 @@ var departCases = []testCase{
 		name:   "depart/06 while messages are not received",
 		clause: "websocket.disconnect: messages that the application does not take do not hide it",
 		link:   specWSDisconnect,
+		waits:  true,
 		run: departures{
 			open:  func(w *wire, path string) { w.upgrade(path) },
 			steps: accepted(signal("there"), idle()),
@@ -78,6 +81,7 @@ var departCases = []testCase{
 		name:   "depart/07 while messages are not read",
 		clause: "websocket.disconnect: ends the wait of send",
 		link:   specWSDisconnect,
+		waits:  true,
 		run: departures{
 			open:  func(w *wire, path string) { w.upgrade(path); w.readFrame() },
 			steps: accepted(signal("there"), floodStep{sendBinary(large), 100_000, wantGone}),
@@ -142,7 +146,7 @@ func (d departures) run(s *session) {
 		}
 		scripts = append(scripts, script{path, steps})
 	}
-	s.serveWith(Setup{Departs: true, DepartTimeout: departTimeout}, scripts...)
+	s.serveWith(Setup{Departs: true, DepartTimeout: departTimeout, CloseTimeout: departTimeout}, scripts...)
 	for i, sc := range scripts {
 		w := s.dial()
 		d.open(w, sc.on)

@@ -74,6 +74,7 @@ var floodCases = []testCase{
 		clause: "decision: a server that owes more than its high watermark reads no further request",
 		link:   "https://www.rfc-editor.org/rfc/rfc9112#section-9.3.2",
 		only:   eventForm,
+		waits:  true,
 		run: func(s *session) {
 			s.serveWith(Setup{WriteTimeout: floodTimeout}, respond("/", floodAnswer))
 			s.floodsAndIsDropped("", requestHead("GET /"))
@@ -84,6 +85,7 @@ var floodCases = []testCase{
 		clause: "decision: a 100 (Continue) counts as every other response does",
 		link:   "https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1",
 		only:   eventForm,
+		waits:  true,
 		run: func(s *session) {
 			s.serveWith(Setup{WriteTimeout: floodTimeout}, respond("/", floodAnswer, request("x")))
 			s.floodsAndIsDropped("", requestHead("POST /", "Content-Length: 1", "Expect: 100-continue")+"x")
@@ -94,6 +96,7 @@ var floodCases = []testCase{
 		clause: "decision: the server's own answers count as every other response does",
 		link:   "https://www.rfc-editor.org/rfc/rfc6455#section-4.4",
 		only:   eventForm,
+		waits:  true,
 		run: func(s *session) {
 			s.serveWith(Setup{WriteTimeout: floodTimeout})
 			s.floodsAndIsDropped("", requestHead("GET /", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 12"))
@@ -104,6 +107,7 @@ var floodCases = []testCase{
 		clause: "decision: pongs count as messages do, and above the high watermark nothing is read",
 		link:   rfcFlood,
 		only:   eventForm,
+		waits:  true,
 		run: func(s *session) {
 			s.serveWith(Setup{WriteTimeout: floodTimeout}, on("/", accepted(gone())...))
 			s.floods(handshake("/"), frame(fin|opPing, strings.Repeat("p", 125)), 5*floodTimeout)
@@ -114,6 +118,7 @@ var floodCases = []testCase{
 		clause: "decision: pongs count between fragments, too",
 		link:   rfcFlood,
 		only:   eventForm,
+		waits:  true,
 		run: func(s *session) {
 			s.serveWith(Setup{WriteTimeout: floodTimeout}, on("/", accepted(gone())...))
 			ping := frame(fin|opPing, strings.Repeat("p", 125))

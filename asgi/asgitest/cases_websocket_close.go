@@ -266,6 +266,7 @@ var webSocketCloseCases = []testCase{
 		name:   "ws/56 drain is announced, then 1012",
 		clause: "decision: gale.drain in extensions; WebSockets are closed with 1012 (or 1001) when the server stops",
 		link:   rfcClosing,
+		waits:  true,
 		run: func(s *session) {
 			s.serve(on("/", accepted(signal("open"), one[*asgi.Drain](nil), send(sendText("soon")), gone())...))
 			w := s.dial()

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,6 +41,10 @@ type Setup struct {
 	// DepartTimeout is the time that an application has to take what a client sent
 	// before it left. 0 is the engine's default.
 	DepartTimeout time.Duration
+
+	// CloseTimeout is the time that an application off the loop has to answer what
+	// came before a client left. 0 is the engine's default.
+	CloseTimeout time.Duration
 
 	// WriteTimeout bounds the time in which a client must take something of
 	// what waits for it; then its connection is dropped. 0 is the engine's
@@ -79,29 +84,55 @@ func Run(t *testing.T, e Engine) {
 			t.Errorf("asgitest: no case is called %q", name)
 		}
 	}
+	CheckGoroutines(t)
 	for _, c := range all {
-		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
-			if reason, without := e.Without[c.name]; without {
-				t.Skip(reason)
+		if !c.waits {
+			c.inEachForm(t, e)
+		}
+	}
+	var beside sync.WaitGroup
+	for _, c := range all {
+		if c.waits {
+			beside.Go(func() { c.inEachForm(t, e) })
+		}
+	}
+	beside.Wait()
+}
+
+// inEachForm runs the case as a subtest, and each form as a subtest of that.
+func (c testCase) inEachForm(t *testing.T, e Engine) {
+	t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
+		if reason, without := e.Without[c.name]; without {
+			t.Skip(reason)
+		}
+		var beside sync.WaitGroup
+		for _, f := range scriptForms {
+			switch {
+			case c.only != nil && !slices.Contains(c.only, f.name):
+			case c.waits:
+				beside.Go(func() { c.inForm(t, f, e) })
+			default:
+				c.inForm(t, f, e)
 			}
-			for _, f := range scriptForms {
-				if c.only != nil && !slices.Contains(c.only, f.name) {
-					continue
-				}
-				t.Run(f.name, func(t *testing.T) {
-					CheckGoroutines(t)
-					s := newSession(t, f, e)
-					t.Cleanup(func() {
-						if t.Failed() {
-							t.Logf("clause: %s\nsee %s", c.clause, c.link)
-						}
-					})
-					defer s.finish()
-					c.run(s)
-				})
+		}
+		beside.Wait()
+	})
+}
+
+func (c testCase) inForm(t *testing.T, f scriptForm, e Engine) {
+	t.Run(f.name, func(t *testing.T) {
+		if !c.waits { // else Run looks, once all that runs beside is over
+			CheckGoroutines(t)
+		}
+		s := newSession(t, f, e)
+		t.Cleanup(func() {
+			if t.Failed() {
+				t.Logf("clause: %s\nsee %s", c.clause, c.link)
 			}
 		})
-	}
+		defer s.finish()
+		c.run(s)
+	})
 }
 
 // testCase is one clause. Its run starts the engine with scripted applications
@@ -112,6 +143,7 @@ type testCase struct {
 	link   string
 	run    func(s *session)
 	only   []string // names of forms; nil is all
+	waits  bool     // mostly for time to pass: all such run side by side
 }
 
 func cases() []testCase {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,25 +35,37 @@ func TestUnreadBody(t *testing.T) {
 		return nil
 	})
 	addr := serve(t, nethttp.Config{Handler: h})
+	var beside sync.WaitGroup // net/http waits before it closes
 	for path, persists := range map[string]bool{"/now": false, "/piece": false, "/paused": false, "/reading": false, "/": true} {
-		for _, framing := range []string{"Content-Length: 30\r\n\r\nGET /smuggled HTTP/1.1\r\n", "Transfer-Encoding: chunked\r\n\r\n18\r\nGET /smuggled HTTP/1.1\r\n\r\n"} {
-			conn, r := dial(t, addr, "POST "+path+" HTTP/1.1\r\nHost: h\r\n"+framing)
-			if path == "/" {
-				rest := "123456"
-				if strings.HasPrefix(framing, "T") {
-					rest = "0\r\n\r\n"
-				}
-				io.WriteString(conn, rest)
-			}
-			res, _ := response(t, r, "POST")
-			if res.StatusCode != 200 || res.Close == persists {
-				t.Errorf("%s: status %d, close %v", path, res.StatusCode, res.Close)
-			}
-			if !persists {
-				if rest, _ := io.ReadAll(r); len(rest) > 0 {
-					t.Errorf("%s: more comes: %q", path, rest)
-				}
-			}
+		for name, framing := range map[string]string{
+			"length":  "Content-Length: 30\r\n\r\nGET /smuggled HTTP/1.1\r\n",
+			"chunked": "Transfer-Encoding: chunked\r\n\r\n18\r\nGET /smuggled HTTP/1.1\r\n\r\n",
+		} {
+			beside.Go(func() {
+				t.Run(path+" "+name, func(t *testing.T) { unreadBody(t, addr, path, framing, persists) })
+			})
+		}
+	}
+	beside.Wait()
+}
+
+// unreadBody sends most of a request, the rest only to "/", which waits for it.
+func unreadBody(t *testing.T, addr, path, framing string, persists bool) {
+	conn, r := dial(t, addr, "POST "+path+" HTTP/1.1\r\nHost: h\r\n"+framing)
+	if path == "/" {
+		rest := "123456"
+		if strings.HasPrefix(framing, "T") {
+			rest = "0\r\n\r\n"
+		}
+		io.WriteString(conn, rest)
+	}
+	res, _ := response(t, r, "POST")
+	if res.StatusCode != 200 || res.Close == persists {
+		t.Errorf("status %d, close %v", res.StatusCode, res.Close)
+	}
+	if !persists {
+		if rest, _ := io.ReadAll(r); len(rest) > 0 {
+			t.Errorf("more comes: %q", rest)
 		}
 	}
 }

@@ -28,6 +28,7 @@ func startEngine(tb testing.TB, h asgi.Handler, setup asgitest.Setup) (*asgitest
 		Handler:       h,
 		RootPath:      setup.RootPath,
 		DepartTimeout: setup.DepartTimeout,
+		CloseTimeout:  setup.CloseTimeout,
 		DrainTimeout:  10 * time.Second,                                    // half of it is the spread of 1012, the other half is for a slow machine
 		Logger:        cmp.Or(setup.Logger, slog.New(slog.DiscardHandler)), // failures are what the cases are about
 		AccessLog:     setup.AccessLog,

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -241,23 +242,29 @@ func TestRestingStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var beside sync.WaitGroup // they rest most of the time
 	for _, http2 := range []bool{false, true} {
-		srv := httptest.NewUnstartedServer(h)
-		srv.EnableHTTP2 = http2
-		srv.StartTLS()
-		for range 2 { // the second request on the same connection
-			res, err := srv.Client().Get(srv.URL)
-			if err != nil {
-				t.Fatal(err)
-			}
-			body, err := io.ReadAll(res.Body)
-			res.Body.Close()
-			if err != nil || string(body) != "ab" {
-				t.Errorf("HTTP/%d: got %q, %v", res.ProtoMajor, body, err)
-			}
-		}
-		srv.Close()
+		beside.Go(func() {
+			t.Run(fmt.Sprintf("HTTP2 %v", http2), func(t *testing.T) {
+				srv := httptest.NewUnstartedServer(h)
+				srv.EnableHTTP2 = http2
+				srv.StartTLS()
+				defer srv.Close()
+				for range 2 { // the second request on the same connection
+					res, err := srv.Client().Get(srv.URL)
+					if err != nil {
+						t.Fatal(err)
+					}
+					body, err := io.ReadAll(res.Body)
+					res.Body.Close()
+					if err != nil || string(body) != "ab" {
+						t.Errorf("HTTP/%d: got %q, %v", res.ProtoMajor, body, err)
+					}
+				}
+			})
+		})
 	}
+	beside.Wait()
 }
 
 // A handler under http.StripPrefix has its prefix back as root path.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +18,8 @@ func TestRunEndsBesideWhoBlocks(t *testing.T) {
 	type held struct {
 		entered, free chan struct{}
 	}
+	wantNoLeaks(t)
+	var beside sync.WaitGroup // Run waits for time to pass
 	for name, handler := range map[string]func(h held) asgi.Handler{
 		"event": func(h held) asgi.Handler {
 			return asgi.HandlerFunc(func(s *asgi.Scope, x asgi.Exchange) asgi.Receiver {
@@ -50,28 +53,31 @@ func TestRunEndsBesideWhoBlocks(t *testing.T) {
 			})
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			h := held{make(chan struct{}), make(chan struct{})}
-			r := run(t, Config{
-				Handler: handler(h), DrainTimeout: 10 * time.Millisecond, LifespanTimeout: 50 * time.Millisecond,
-				Loop: eventloop.Config{Loops: 2},
-			})
-			c := r.dial()
-			_, err := c.Write([]byte(get))
-			must(t, err)
-			<-h.entered
-			if name == "lifespan shutdown" { // the application has started once it answers
-				_, err := c.Read(make([]byte, 1))
+		beside.Go(func() {
+			t.Run(name, func(t *testing.T) {
+				h := held{make(chan struct{}), make(chan struct{})}
+				r := runBeside(t, Config{
+					Handler: handler(h), DrainTimeout: 10 * time.Millisecond, LifespanTimeout: 50 * time.Millisecond,
+					Loop: eventloop.Config{Loops: 2},
+				})
+				c := r.dial()
+				_, err := c.Write([]byte(get))
 				must(t, err)
-			}
-			err = r.end()
-			close(h.free) // the loop stops by itself
-			var blocked *eventloop.HeldError
-			if !errors.As(err, &blocked) || !strings.Contains(err.Error(), "server.blockOn (") {
-				t.Error(err)
-			}
+				<-h.entered
+				if name == "lifespan shutdown" { // the application has started once it answers
+					_, err := c.Read(make([]byte, 1))
+					must(t, err)
+				}
+				err = r.end()
+				close(h.free) // the loop stops by itself
+				var blocked *eventloop.HeldError
+				if !errors.As(err, &blocked) || !strings.Contains(err.Error(), "server.blockOn (") {
+					t.Error(err)
+				}
+			})
 		})
 	}
+	beside.Wait()
 }
 
 // One that blocks off the loop costs its exchange.

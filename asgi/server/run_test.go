@@ -28,6 +28,12 @@ type running struct {
 func run(t testing.TB, cfg Config) *running {
 	t.Helper()
 	wantNoLeaks(t)
+	return runBeside(t, cfg)
+}
+
+// runBeside is run for subtests that run side by side, whose test looks for leaks.
+func runBeside(t testing.TB, cfg Config) *running {
+	t.Helper()
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}

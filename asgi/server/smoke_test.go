@@ -96,6 +96,7 @@ func TestSmoke(t *testing.T) {
 	if err != nil {
 		t.Fatal(err, res)
 	}
+	defer ws.Close() // else the server waits for it
 	for i := range 100 {
 		msg := strings.Repeat("y", i*1000)
 		if err := ws.WriteMessage(gorilla.TextMessage, []byte(msg)); err != nil {

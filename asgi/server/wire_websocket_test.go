@@ -58,7 +58,7 @@ func TestWireAutobahnLimits(t *testing.T) {
 					short := size <= 1<<20+2
 					switch {
 					case c.Turns, !form.onLoop && short && len(c.Frames) == 2:
-						t.Run(c.ID, func(t *testing.T) { w.inTurns(t, c) })
+						t.Run(c.ID, func(t *testing.T) { w.inTurns(t, fewTurns(c)) })
 					case form.onLoop && (longtest.On() || size <= 2<<20):
 						t.Run(c.ID, func(t *testing.T) { w.inChops(t, c) })
 					}
@@ -66,6 +66,15 @@ func TestWireAutobahnLimits(t *testing.T) {
 			})
 		}
 	})
+}
+
+// fewTurns is a case that has no more than 100 turns in the short run.
+func fewTurns(c autobahn.Case) autobahn.Case {
+	if n := longtest.Count(100, len(c.Want)); n < len(c.Want) {
+		c.Frames = append(c.Frames[:n:n], c.Frames[len(c.Frames)-1]) // the close
+		c.Want = c.Want[:n]
+	}
+	return c
 }
 
 // atOnce sends the whole case in the same write as the handshake: what follows
