@@ -232,6 +232,26 @@ type transformed struct {
 	Reason      string
 }
 
+// maxReason bounds the reason in what a process says, in bytes.
+const maxReason = 1 << 10
+
+// check refuses what no process of ours says: one that reads strangers' pictures may have
+// become theirs, and what it says goes to others.
+func (t *transformed) check() error {
+	if t.Status != 0 {
+		if t.Status < 400 || t.Status > 599 || len(t.Reason) > maxReason {
+			return errors.New("it gives no reason that a picture can have")
+		}
+		return nil
+	}
+	for _, f := range []images.Format{images.JPEG, images.PNG, images.GIF} {
+		if t.ContentType == f.ContentType() {
+			return nil
+		}
+	}
+	return errors.New("its result is no picture")
+}
+
 const transformJob = "gale.transform"
 
 func init() { workers.Register(transformJob, transform) }
@@ -262,6 +282,9 @@ func (p *pictures) inProcess(ctx context.Context, of picture) (jobs.Result, erro
 	out, err := workers.Call[workers.Blob[string], workers.Blob[transformed]](ctx, p.pool, transformJob,
 		workers.Blob[string]{Meta: of.query, Data: of.data},
 		workers.OnProgress(func(percent int) { _ = executor.Report(ctx, executor.Progress{Percent: percent}) }))
+	if err == nil {
+		err = out.Meta.check()
+	}
 	switch {
 	case err != nil:
 		return jobs.Result{}, fmt.Errorf("in a process: %w", err)
