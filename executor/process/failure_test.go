@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -46,91 +47,119 @@ func wantWhole(t *testing.T, pool *Pool, m *meeting) {
 	b.finish()
 }
 
+// loss is a way to lose a worker.
+type loss struct {
+	name   string
+	mode   string // of a misbehaving worker, else a job:
+	job    string
+	in     any
+	config Config
+	linux  bool
+	want   func(t *testing.T, err error)
+}
+
+// wantCrash wants a CrashError that says why.
+func wantCrash(reason error, says ...string) func(t *testing.T, err error) {
+	return func(t *testing.T, err error) {
+		var crash *CrashError
+		if !errors.As(err, &crash) || crash.Reason != reason || crash.PID == 0 || crash.State == nil {
+			t.Fatalf("%T: %v", err, err)
+		}
+		for _, text := range says {
+			if !strings.Contains(err.Error(), text) {
+				t.Errorf("%q is not in: %v", text, err)
+			}
+		}
+	}
+}
+
+// wantGarbage wants a ProtocolError that says what came.
+func wantGarbage(says string) func(t *testing.T, err error) {
+	return func(t *testing.T, err error) {
+		var e *ProtocolError
+		if !errors.As(err, &e) || !strings.Contains(err.Error(), says) {
+			t.Fatalf("%T: %v", err, err)
+		}
+	}
+}
+
 // Each way to lose a worker costs the job that ran, with an error that says so,
 // and nothing else.
 func TestFailures(t *testing.T) {
-	crash := func(reason error, says ...string) func(t *testing.T, err error) {
-		return func(t *testing.T, err error) {
-			var crash *CrashError
-			if !errors.As(err, &crash) || crash.Reason != reason || crash.PID == 0 || crash.State == nil {
-				t.Fatalf("%T: %v", err, err)
-			}
-			for _, text := range says {
-				if !strings.Contains(err.Error(), text) {
-					t.Errorf("%q is not in: %v", text, err)
-				}
-			}
-		}
-	}
-	garbage := func(says string) func(t *testing.T, err error) {
-		return func(t *testing.T, err error) {
-			var e *ProtocolError
-			if !errors.As(err, &e) || !strings.Contains(err.Error(), says) {
-				t.Fatalf("%T: %v", err, err)
-			}
-		}
-	}
-	quick := Config{HeartbeatInterval: 20 * time.Millisecond, HeartbeatTimeout: silence}
-	for _, test := range []struct {
-		name   string
-		mode   string // of a misbehaving worker, else a job:
-		job    string
-		in     any
-		config Config
-		linux  bool
-		want   func(t *testing.T, err error)
-	}{
-		{name: "exits", job: "exit", in: 3, want: crash(nil, "exit status 3")},
-		{name: "exits well", job: "exit", in: 0, want: crash(nil, "exit status 0")},
-		{name: "is killed", job: "signal", in: syscall.SIGKILL, want: crash(nil, "signal: killed", "not by the pool", "last words")},
-		{name: "aborts", job: "signal", in: syscall.SIGABRT, want: crash(nil, "SIGABRT")},
-		{name: "breaks the runtime", job: "fatal", in: "", want: crash(nil, "concurrent map")},
+	for _, test := range []loss{
+		{name: "exits", job: "exit", in: 3, want: wantCrash(nil, "exit status 3")},
+		{name: "exits well", job: "exit", in: 0, want: wantCrash(nil, "exit status 0")},
+		{name: "is killed", job: "signal", in: syscall.SIGKILL, want: wantCrash(nil, "signal: killed", "not by the pool", "last words")},
+		{name: "aborts", job: "signal", in: syscall.SIGABRT, want: wantCrash(nil, "SIGABRT")},
+		{name: "breaks the runtime", job: "fatal", in: "", want: wantCrash(nil, "concurrent map")},
 		{name: "exceeds its memory", job: "allocate", in: 1 << 30, config: Config{MaxMemoryBytes: 256 << 20}, linux: true,
-			want: crash(ErrMemory, "memory limit", "stderr: ")},
+			want: wantCrash(ErrMemory, "memory limit", "stderr: ")},
 		{name: "exceeds its processor time", job: "spin", in: "", config: Config{MaxCPUTime: 50 * time.Millisecond}, linux: true,
-			want: crash(ErrCPUTime, "processor time")},
-		{name: "prints garbage", mode: "print garbage", want: garbage("progress: 50 %")},
-		{name: "reports without end", job: "count", in: 11, config: Config{MaxProgress: 10}, want: garbage("more than 10 reports")},
-		{name: "falls silent", mode: "fall silent", config: quick, want: crash(ErrNoHeartbeat, "no sign of life", "not another word")},
-		{name: "exits in the middle of a frame", mode: "exit mid-frame", want: crash(nil, "exit status 0", "middle of a message")},
-		{name: "closes its stdout", mode: "close stdout", want: garbage("closed its stdout")},
-		{name: "leaves a child", mode: "exit and leave a child", want: crash(nil, "exit status 9")},
+			want: wantCrash(ErrCPUTime, "processor time")},
+		{name: "prints garbage", mode: "print garbage", want: wantGarbage("progress: 50 %")},
+		{name: "exits in the middle of a frame", mode: "exit mid-frame", want: wantCrash(nil, "exit status 0", "middle of a message")},
+		{name: "closes its stdout", mode: "close stdout", want: wantGarbage("closed its stdout")},
+		{name: "leaves a child", mode: "exit and leave a child", want: wantCrash(nil, "exit status 9")},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.linux {
 				needsProc(t)
 			}
-			config := test.config
-			if test.mode != "" {
-				config = misbehaving(test.mode)
-				config.HeartbeatInterval, config.HeartbeatTimeout = test.config.HeartbeatInterval, test.config.HeartbeatTimeout
-				test.job = "echo"
-			}
 			if test.mode == "close stdout" && !longtest.On() {
 				t.Skip("takes as long as a process may take to end")
 			}
-			m := newMeeting(t)
-			pool := newPool(t, config)
-			b := newBystander(t, pool, m)
-			_, err := Call[any, any](limited(t), pool, test.job, test.in)
-			test.want(t, err)
-			b.finish()
-			wantWhole(t, pool, m)
-			if s := pool.Stats(); s.Crashed != 1 || s.Workers != 2 || s.Started != 3 {
-				t.Errorf("%+v", s)
-			}
+			wantNothingLeft(t)
+			test.run(t)
 		})
 	}
 }
 
-// As many reports as a job may make are no fault, nor are those of the next job.
-func TestProgressIsBounded(t *testing.T) {
-	pool := newPool(t, Config{Workers: 1, MaxProgress: 10})
-	for range 2 {
-		if got, err := Call[int, int](limited(t), pool, "count", 10); err != nil || got != 10 {
-			t.Errorf("%d, %v", got, err)
-		}
+func (l loss) run(t *testing.T) {
+	config := l.config
+	if l.mode != "" {
+		config = misbehaving(l.mode)
+		config.HeartbeatInterval, config.HeartbeatTimeout = l.config.HeartbeatInterval, l.config.HeartbeatTimeout
+		l.job = "echo"
 	}
+	m := newMeeting(t)
+	pool := newPoolBeside(t, config)
+	b := newBystander(t, pool, m)
+	_, err := Call[any, any](limited(t), pool, l.job, l.in)
+	l.want(t, err)
+	b.finish()
+	wantWhole(t, pool, m)
+	if s := pool.Stats(); s.Crashed != 1 || s.Workers != 2 || s.Started != 3 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A silent worker is a lost one, with a job and while it has nothing to do. The two
+// wait side by side.
+func TestSilence(t *testing.T) {
+	wantNothingLeft(t)
+	var beside sync.WaitGroup
+	beside.Go(func() { t.Run("at work", silentAtWork) })
+	beside.Go(func() { t.Run("idle", silentWhileIdle) })
+	beside.Wait()
+}
+
+func silentAtWork(t *testing.T) {
+	loss{
+		mode:   "fall silent",
+		config: Config{HeartbeatInterval: 20 * time.Millisecond, HeartbeatTimeout: silence},
+		want:   wantCrash(ErrNoHeartbeat, "no sign of life", "not another word"),
+	}.run(t)
+}
+
+// silentWhileIdle stops a worker that has nothing to do.
+func silentWhileIdle(t *testing.T) {
+	pool := newPoolBeside(t, Config{Workers: 1, HeartbeatInterval: 10 * time.Millisecond, HeartbeatTimeout: silence})
+	pid := must[int](t)(Call[struct{}, int](limited(t), pool, "pid", struct{}{}))
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is gone", func() bool { return pool.Stats().Workers == 0 })
+	must[[]byte](t)(pool.Do(limited(t), "echo", nil))
 }
 
 // A worker that has a child in another group, which keeps the worker's stdout
@@ -375,17 +404,6 @@ func TestDeadWorkerTaken(t *testing.T) {
 	if got := must[[]byte](t)(pool.Do(limited(t), "echo", []byte("a"))); string(got) != "a" {
 		t.Errorf("%q", got)
 	}
-}
-
-// A worker that is stopped is silent, also while it has nothing to do.
-func TestIdleSilence(t *testing.T) {
-	pool := newPool(t, Config{Workers: 1, HeartbeatInterval: 10 * time.Millisecond, HeartbeatTimeout: silence})
-	pid := must[int](t)(Call[struct{}, int](limited(t), pool, "pid", struct{}{}))
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "it is gone", func() bool { return pool.Stats().Workers == 0 })
-	must[[]byte](t)(pool.Do(limited(t), "echo", nil))
 }
 
 // A job that computes without a pause answers heartbeats.

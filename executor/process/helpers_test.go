@@ -319,12 +319,26 @@ func misbehaving(mode string) Config {
 // and must leave no goroutine, descriptor or process behind.
 func newPool(t testing.TB, config Config) *Pool {
 	t.Helper()
+	wantNothingLeft(t)
+	return newPoolBeside(t, config)
+}
+
+// wantNothingLeft looks for goroutines, descriptors and processes at the end of the
+// test.
+func wantNothingLeft(t testing.TB) {
+	t.Helper()
 	asgitest.CheckLeaks(t)
 	t.Cleanup(func() {
 		if left := children(); left != "" {
 			t.Errorf("processes are left: %s", left)
 		}
 	})
+}
+
+// newPoolBeside is newPool for subtests that run side by side, whose test calls
+// wantNothingLeft.
+func newPoolBeside(t testing.TB, config Config) *Pool {
+	t.Helper()
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
