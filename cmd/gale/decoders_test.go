@@ -151,7 +151,7 @@ var decoderInputs = []decoderInput{
 	{"a token with many claims", getRequest("/hub/poll?wait=0&ch=a", bearer+token(hs256, `{"aud":["a"`+repeat(`,"a"`, 1<<10)+`]}`)+"\r\n"), []int{401}, "a token"},
 
 	// Bodies.
-	{"a long message", postRequest("/hub/publish", "", `{"channel":"a","text":"`+repeat("a", 600<<10)+`"}`), []int{413}, "a message in a channel"},
+	{"a long message", postRequest("/hub/publish", "", `{"channel":"a","text":"`+repeat("a", 600<<10)+`"}`), []int{413}, "body of a publication"},
 	{"a message of escapes", postRequest("/hub/publish", "", `{"channel":"a","text":"`+repeat(`\u0061`, 65<<10)+`"}`), []int{413}, "a message in a channel"},
 	{"a deep message", postRequest("/hub/publish", "", `{"channel":"a","data":`+repeat("[", 10_001)+repeat("]", 10_001)+`}`), []int{400}, "nesting of JSON in a message"},
 	{"a deep body", postRequest("/hub/publish", "", repeat("[", 100_000)), []int{400}, "nesting of JSON in a message"},

@@ -28,16 +28,16 @@ func decode(body []byte, request any) error {
 	if !utf8.Valid(body) { // which package json would let pass in strings
 		return bad("the body is not UTF-8")
 	}
+	// What package json lets pass, and makes something else of, or a map of any size.
+	if err := jsontext.Check(body, jsontext.MaxDepth+maxAroundDepth); err != nil && json.Valid(body) {
+		return bad("the body: " + err.Error())
+	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	err := d.Decode(request)
 	if err == nil {
 		if _, err := d.Token(); err != io.EOF {
 			return bad("there is more than one JSON value")
-		}
-		// What package json lets pass, and makes something else of.
-		if err := jsontext.Check(body, jsontext.MaxDepth+maxAroundDepth); err != nil {
-			return bad("the body: " + err.Error())
 		}
 		return nil
 	}
