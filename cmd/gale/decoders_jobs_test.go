@@ -85,17 +85,15 @@ var jobInputs = sync.OnceValue(func() []decoderInput {
 })
 
 // jobMessages are messages to the WebSocket of a client's jobs.
-var jobMessages = []struct {
-	name string
-	send func(c *websocket.Conn) error
-	says string
-}{
-	{"a long command", oneMessage(`{"type":"cancel","id":"` + repeat("a", 1<<10) + `"}`), "close 1009"},
-	{"a deep command", oneMessage(repeat(`{"a":`, 1<<20)), "close 1009"},
-	{"a deep and short command", oneMessage(repeat(`[`, 1<<10)), "close 1008"},
-	{"a wide command", oneMessage(`{"type":"cancel"` + repeat(`,"id":"a"`, 1<<20) + `}`), "close 1009"},
-	{"a long picture", func(c *websocket.Conn) error { return c.WriteMessage(websocket.BinaryMessage, make([]byte, 16<<20+1)) }, "close 1009"},
-	{"what is no picture", func(c *websocket.Conn) error { return c.WriteMessage(websocket.BinaryMessage, make([]byte, 1<<10)) }, `"status":415`},
+func jobMessages() []messageInput {
+	return []messageInput{
+		{"a long command", oneMessage(`{"type":"cancel","id":"` + repeat("a", 1<<10) + `"}`), "close 1009"},
+		{"a deep command", oneMessage(repeat(`{"a":`, 1<<20)), "close 1009"},
+		{"a deep and short command", oneMessage(repeat(`[`, 1<<10)), "close 1008"},
+		{"a wide command", oneMessage(`{"type":"cancel"` + repeat(`,"id":"a"`, 1<<20) + `}`), "close 1009"},
+		{"a long picture", func(c *websocket.Conn) error { return c.WriteMessage(websocket.BinaryMessage, make([]byte, 16<<20+1)) }, "close 1009"},
+		{"what is no picture", func(c *websocket.Conn) error { return c.WriteMessage(websocket.BinaryMessage, make([]byte, 1<<10)) }, `"status":415`},
+	}
 }
 
 // TestDecodersOfJobs is TestDecoders for a service of jobs, and the pictures it takes.
@@ -105,7 +103,7 @@ func TestDecodersOfJobs(t *testing.T) {
 			cmd := command(t, []string{"GOGC=100", "GOMEMLIMIT=256MiB"}, "demo", "--addr", "127.0.0.1:0", "--engine", engine, "--access-log=off")
 			p := serveCommand(t, cmd)
 			p.decode(jobInputs())
-			for _, in := range jobMessages {
+			for _, in := range jobMessages() {
 				if got := p.converse("/images/jobs/events", in.send); !regexp.MustCompile(in.says).MatchString(got) {
 					t.Errorf("WebSocket, %s: %.200q, want %s", in.name, got, in.says)
 				}
