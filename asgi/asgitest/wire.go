@@ -152,7 +152,7 @@ func (w *wire) body(method string, r *reply) {
 	if chunked && (sized || coding != "chunked") {
 		w.tb.Fatalf("client: framing is both %q and %q bytes", coding, length)
 	}
-	var body []byte
+	var body bytes.Buffer
 	switch {
 	case method == "HEAD" || r.status == 204 || r.status == 304:
 		r.framing = "none"
@@ -169,7 +169,7 @@ func (w *wire) body(method string, r *reply) {
 				break
 			}
 			r.pieces++
-			body = append(body, chunk...)
+			body.WriteString(chunk)
 		}
 	case sized:
 		r.framing = "length"
@@ -177,15 +177,15 @@ func (w *wire) body(method string, r *reply) {
 		if err != nil {
 			w.tb.Fatalf("client: Content-Length is %q", length)
 		}
-		body, r.err = io.ReadAll(io.LimitReader(w.r, int64(n)))
-		if r.err == nil && len(body) < int(n) {
+		_, r.err = body.ReadFrom(io.LimitReader(w.r, int64(n)))
+		if r.err == nil && body.Len() < int(n) {
 			r.err = io.ErrUnexpectedEOF
 		}
 	default:
 		r.framing = "close"
-		body, r.err = io.ReadAll(w.r)
+		_, r.err = body.ReadFrom(w.r)
 	}
-	r.body = string(body)
+	r.body = body.String()
 	if r.err != nil && isTimeout(r.err) {
 		w.tb.Fatalf("client: the body does not end: %v", r.err)
 	}
