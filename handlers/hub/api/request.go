@@ -29,7 +29,7 @@ func decode(body []byte, request any) error {
 		return bad("the body is not UTF-8")
 	}
 	// What package json lets pass, and makes something else of, or a map of any size.
-	if err := jsontext.Check(body, jsontext.MaxDepth+maxAroundDepth); err != nil && json.Valid(body) {
+	if err := jsontext.Check(body, jsontext.MaxDepth+maxAroundDepth); err != nil && err != jsontext.ErrJSON {
 		return bad("the body: " + err.Error())
 	}
 	d := json.NewDecoder(bytes.NewReader(body))

@@ -17,12 +17,14 @@ const MaxDepth = 64
 // default size, and few enough to be remembered while it is read.
 const MaxKeys = 8192
 
-// What is wrong with a value, for people.
+// ErrJSON is the error of Check for what is no JSON at all.
+var ErrJSON = errors.New("it is no JSON")
+
+// What else is wrong with a value, for people.
 var (
 	errWide   = errors.New("an object has more than 8192 keys")
 	errUTF8   = errors.New("it is not UTF-8")
 	errDepth  = errors.New("it is nested deeper than 64 levels")
-	errJSON   = errors.New("it is no JSON")
 	errHalf   = errors.New("half a surrogate pair is no text")
 	errNumber = errors.New("a number is too large for 64 bits of floating point")
 	errTwice  = errors.New("an object has a key twice")
@@ -38,7 +40,7 @@ func Check(p []byte, depth int) error {
 	case Deeper(p, depth): // before a parser that remembers where it is
 		return errDepth
 	case !json.Valid(p):
-		return errJSON
+		return ErrJSON
 	case Halves(p) > 0:
 		return errHalf
 	}
