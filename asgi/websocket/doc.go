@@ -43,8 +43,10 @@
 //   - Drain: Next returns one event at a time and says how many bytes it took;
 //     the caller goes on until all bytes are taken. NeedData always takes all.
 //   - Bound: a machine buffers at most Config.MaxMessageBytes of one message and
-//     125 bytes of one control frame, never more than four times what has arrived (or
-//     1 KiB), and nothing between messages.
+//     125 bytes of one control frame, and nothing between messages. The buffer of a
+//     message has room for at most four times what has arrived (or 1 KiB), or for the
+//     whole message once an eighth of it has arrived. While a large message moves to
+//     a larger buffer it has the smaller one, too.
 //
 // # Limits the caller must keep
 //

@@ -111,10 +111,10 @@ func checkEvent(t testing.TB, event Event, p []byte) {
 func checkBound(t testing.TB, m *Machine, event Event) {
 	t.Helper()
 	limit := m.config.messageLimit()
-	if size := int64(cap(m.gathered)); size > limit || size > max(minGather, gatherFactor*int64(len(m.gathered))) {
+	if size := int64(cap(m.gathered)); size > limit || size > max(minGather, wholeFactor*int64(len(m.gathered))) {
 		t.Fatalf("%d bytes buffered for %d that arrived, limit %d", size, len(m.gathered), limit)
 	}
-	if event.Kind == Message && (m.gathered != nil || m.message != 0 || m.text.missing != 0) {
+	if event.Kind == Message && (m.gathered != nil || m.rare != nil || m.message != 0 || m.text.missing != 0) {
 		t.Fatal("a finished message left something behind")
 	}
 	if event.Kind != NeedData && m.control != nil {
@@ -123,7 +123,7 @@ func checkBound(t testing.TB, m *Machine, event Event) {
 	if m.CloseReceived() != (event.Kind == Close || event.Kind == Closed) {
 		t.Fatalf("CloseReceived is %v after %v", m.CloseReceived(), event.Kind)
 	}
-	if event.Kind == Close && m.gathered != nil {
+	if event.Kind == Close && (m.gathered != nil || m.rare != nil) {
 		t.Fatal("a close left the unfinished message behind")
 	}
 }
@@ -131,14 +131,14 @@ func checkBound(t testing.TB, m *Machine, event Event) {
 // checkFailed: an error is final, and a failed machine holds nothing.
 func checkFailed(t testing.TB, m *Machine) {
 	t.Helper()
-	if m.gathered != nil || m.control != nil {
+	if m.gathered != nil || m.rare.old != nil || m.control != nil {
 		t.Fatal("a failed machine holds a buffer")
 	}
 	if m.CloseReceived() {
 		t.Fatal("a failed machine says that the peer closed")
 	}
 	for range 2 {
-		if _, err := next(m, []byte{0x81, 0x80, 0, 0, 0, 0}); err != m.failure {
+		if _, err := next(m, []byte{0x81, 0x80, 0, 0, 0, 0}); err != m.rare.failure {
 			t.Fatalf("the error is not final: %v", err)
 		}
 	}

@@ -57,8 +57,8 @@ func (c *Config) messageLimit() int64 {
 //
 // Not safe for concurrent use.
 type Machine struct {
-	config  *Config
-	failure *Error // set in phaseFailed, and only there
+	config *Config
+	rare   *rare // nil but for a machine that failed, or moves a large message
 
 	// gathered holds the payload of the message that is arriving, as far as it
 	// came in earlier calls; nil as soon as the message is handed over. It lies in

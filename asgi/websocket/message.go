@@ -4,10 +4,12 @@ const (
 	// minGather is the least capacity, in bytes, of the buffer for a message that
 	// comes in pieces, unless its end is known to be nearer.
 	minGather = 1024
-	// gatherFactor is how many times as much as has arrived such a buffer may hold.
-	// It bounds what a peer can make us allocate ahead of what it sent, and what is
-	// copied of a message: a third of it.
+	// gatherFactor is how many times as much as has arrived such a buffer may hold,
+	// and wholeFactor if that is all of the message. They bound what a peer can make
+	// us allocate ahead of what it sent, and what is copied of a message: at most two
+	// thirds of one that is one frame, four thirds of one in fragments.
 	gatherFactor = 4
+	wholeFactor  = 8
 	// minRest is what must have arrived of a message, and be missing, for a read of
 	// its own.
 	minRest = 16 << 10
@@ -47,6 +49,7 @@ func (m *Machine) completeMessage(event *Event, end []byte) {
 	event.Kind, event.Message, event.Data = Message, m.message, end
 	if m.gathered != nil {
 		m.gather(end)
+		m.finishMove()
 		event.Data, event.Owned, m.gathered = m.gathered, true, nil
 	}
 	m.message = 0
@@ -58,11 +61,15 @@ func (m *Machine) gather(p []byte) {
 	n := len(m.gathered)
 	if n+len(p) > cap(m.gathered) {
 		m.growTo(n + len(p))
+		m.gathered = append(m.gathered, p...)
 	} else if len(p) > 0 && &m.gathered[:n+1][n] == &p[0] {
 		m.gathered = m.gathered[:n+len(p)]
-		return
+	} else {
+		m.gathered = append(m.gathered, p...)
 	}
-	m.gathered = append(m.gathered, p...)
+	if m.rare != nil {
+		m.moveFor(len(p))
+	}
 }
 
 // Rest returns the place where the payload that is missing will be needed, or as
@@ -80,21 +87,37 @@ func (m *Machine) Rest() []byte {
 	return m.gathered[n:min(int64(cap(m.gathered)), int64(n)+m.frame.remaining)]
 }
 
-// growTo moves the message to a buffer for one of which arrived bytes are here.
+// growTo gives the message a buffer for one of which arrived bytes are here. A
+// large message moves to it as the next pieces arrive.
 func (m *Machine) growTo(arrived int) {
-	grown := append(m.config.take(m.gatherCap(arrived)), m.gathered...)
-	m.config.give(m.gathered)
-	m.gathered = grown
+	m.finishMove()
+	old := m.gathered
+	m.gathered = m.config.take(m.gatherCap(arrived))
+	if len(old) > atOnce {
+		m.gathered = m.gathered[:len(old)]
+		m.rare = &rare{old: old}
+		return
+	}
+	m.gathered = append(m.gathered, old...)
+	m.config.give(old)
 }
 
 // gatherCap chooses the capacity for a message of which arrived bytes are here:
 // some times as much, so that the copies of a message cost linear time whatever
 // its pieces, and so that a declared length costs nothing before its bytes come;
 // and never more than the message can still become.
+//
+// In the last frame the end is known. If it is near, there is room for all.
+// Else a quarter of the message is the most, of which Buffers may make nearly a
+// half: when that is full, at least as much is to come as has to move.
 func (m *Machine) gatherCap(arrived int) int {
 	most := m.config.messageLimit()
 	if m.frame.fin {
-		most = int64(arrived) + m.frame.remaining
+		whole := int64(arrived) + m.frame.remaining
+		if whole <= max(minGather, wholeFactor*int64(arrived)) {
+			return int(whole)
+		}
+		most = max(minGather, whole/4)
 	}
 	return int(min(most, max(minGather, gatherFactor*int64(arrived))))
 }

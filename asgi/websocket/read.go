@@ -44,7 +44,7 @@ func (m *Machine) Next(p []byte, event *Event) error {
 			return nil
 		case phaseFailed:
 			*event = Event{}
-			return m.failure
+			return m.rare.failure
 		}
 	}
 }
@@ -66,8 +66,8 @@ func (m *Machine) readPayload(event *Event, p []byte) {
 
 // fail ends reading for good and lets go of all that was buffered.
 func (m *Machine) fail(failure *Error) {
-	m.phase, m.failure = phaseFailed, failure
 	m.release()
+	m.phase, m.rare = phaseFailed, &rare{failure: failure}
 }
 
 // Release gives back the memory of a message that is arriving, for a connection
@@ -78,5 +78,9 @@ func (m *Machine) Release() { m.release() }
 // release drops the message and the control frame that were arriving.
 func (m *Machine) release() {
 	m.config.give(m.gathered)
+	if m.rare != nil && m.rare.old != nil {
+		m.config.give(m.rare.old)
+		m.rare = nil
+	}
 	m.gathered, m.control, m.message = nil, nil, 0
 }
