@@ -57,7 +57,8 @@ func TestRunEndsBesideWhoBlocks(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				h := held{make(chan struct{}), make(chan struct{})}
 				r := runBeside(t, Config{
-					Handler: handler(h), DrainTimeout: 10 * time.Millisecond, LifespanTimeout: 50 * time.Millisecond,
+					Handler: handler(h), DrainTimeout: 10 * time.Millisecond,
+					LifespanTimeout: 3 * time.Second, // in which the application is told of the shutdown, on a slow machine
 					Loop: eventloop.Config{Loops: 2},
 				})
 				c := r.dial()
