@@ -59,7 +59,7 @@ func TestRunEndsBesideWhoBlocks(t *testing.T) {
 				r := runBeside(t, Config{
 					Handler: handler(h), DrainTimeout: 10 * time.Millisecond,
 					LifespanTimeout: 3 * time.Second, // in which the application is told of the shutdown, on a slow machine
-					Loop: eventloop.Config{Loops: 2},
+					Loop:            eventloop.Config{Loops: 2},
 				})
 				c := r.dial()
 				_, err := c.Write([]byte(get))
