@@ -55,9 +55,10 @@ func formsOf(attack string) []string {
 // TestHostile attacks a server of each engine in every way, in every form at a
 // time, while honest clients talk on. Afterwards nothing may be left of it.
 func TestHostile(t *testing.T) {
+	asgitest.CheckLeaks(t) // by both engines, which are attacked side by side
 	for _, engine := range []string{engineLoop, engineNetHTTP} {
 		t.Run(engine, func(t *testing.T) {
-			asgitest.CheckLeaks(t)
+			t.Parallel()
 			patient := startVictim(t, setup{Engine: engine})
 			brief := startVictim(t, setup{Engine: engine, Short: true})
 			for _, a := range hostile.Attacks {
