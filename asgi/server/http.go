@@ -27,8 +27,12 @@ type httpConn struct {
 	bodySeen int64     // bytes of the body, framing included, since began
 	served   int       // requests so far
 	halfOpen bool      // the peer has ended its stream
+	behind   bool      // the last read took all it may: there is more
 	closing  bool
 }
+
+// fullRead is what a read of the usual size takes, in bytes.
+const fullRead = 64 << 10
 
 // waiting is what a conn expects of its peer, and so which timeout applies.
 type waiting uint8
@@ -64,6 +68,7 @@ func (h *httpConn) pump(p []byte) int {
 		return len(p)
 	}
 	n := 0
+	h.behind = len(p) >= fullRead
 	for h.c.phase == h && h.ready() && (n == len(p) || h.c.budget > 0) {
 		h.c.budget--
 		ev, err := h.m.Next(p[n:], &h.c.w.head)
@@ -254,9 +259,15 @@ func (h *httpConn) stuck() {
 	}
 }
 
-// place is never a special one: a body is delivered in parts, and reads of the usual
-// size leave the peer the time to send on.
-func (h *httpConn) place() []byte { return nil }
+// place is larger than usual while a body comes faster than it is read: then the peer's
+// end of the connection waits for ours, and each read has the kernel send more on our
+// time. One that keeps up reads what is usual, and leaves the peer the time to send on.
+func (h *httpConn) place() []byte {
+	if h.behind && !h.closing && h.ready() && !h.m.BodyDone() {
+		return h.c.w.loop.Input()
+	}
+	return nil
+}
 
 func (h *httpConn) drained() {
 	if h.x != nil {

@@ -375,8 +375,8 @@ func (x *wsConn) handleAll(p []byte, n *int) {
 	}
 }
 
-// bulkBytes is what is a large message: one that a read
-// of the usual size may not have whole.
+// bulkBytes is what is a large message: one that a read of the usual size may not
+// have whole.
 const bulkBytes = 32 << 10
 
 // place is where the rest of a large message is needed.
