@@ -100,13 +100,13 @@ func (x *httpExchange) leave() {
 	if x.over {
 		return
 	}
-	x.finish()
-	x.body.drop()
 	status := x.res.status
 	if !x.res.started {
 		status = 0
 	}
-	x.h.access(&x.log, status, x.res.bytes)
+	x.h.access(&x.log, status, x.res.bytes) // before the server may end
+	x.finish()
+	x.body.drop()
 }
 
 // settle follows a complete response.

@@ -304,11 +304,12 @@ func (x *webSocketExchange) announce(code int, reason string) {
 	close(x.closed)
 	x.deliver(&asgi.WebSocketDisconnect{Code: code, Reason: reason})
 	x.stopTimers()
-	if !x.isOpen {
-		code = x.deny.status
-		x.finish() // else when the connection is over
+	if x.isOpen {
+		x.h.access(&x.log, code, 0)
+		return // it is finished when the connection is over
 	}
-	x.h.access(&x.log, code, 0)
+	x.h.access(&x.log, x.deny.status, 0) // before the server may end
+	x.finish()
 }
 
 // End closes in the application's name: 1000 if it is done, 1011 if it failed;
