@@ -2,6 +2,7 @@ package eventloop_test
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +70,17 @@ func TestCorkIsBounded(t *testing.T) {
 	b.Feed("x")
 	if got := len(b.Output()); got != 5*mib {
 		t.Errorf("%d bytes sent", got)
+	}
+	b.calls("data x")
+}
+
+// A share may be as much as an int holds.
+func TestBoundlessShare(t *testing.T) {
+	b := newBench(t, eventloop.Config{WriteBytesPerTurn: math.MaxInt, QuietBytesPerTurn: math.MaxInt})
+	b.p.onData = func(string) { b.Write([]byte("small")) }
+	b.Feed("x")
+	if got := string(b.Output()); got != "small" {
+		t.Errorf("sent %q", got)
 	}
 	b.calls("data x")
 }

@@ -238,7 +238,7 @@ func (s *socket) newShare() {
 // share, and a little more if that is all.
 func (s *socket) portion(waiting int) int {
 	share := s.share()
-	if waiting <= share+share/8 {
+	if waiting-share <= share/8 { // neither overflows
 		return waiting
 	}
 	return share
