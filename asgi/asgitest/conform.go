@@ -34,6 +34,14 @@ type Setup struct {
 	// taken off the path.
 	RootPath string
 
+	// Headers are added to every response, where the application has no field of
+	// the name.
+	Headers []asgi.Header
+
+	// TrustedProxies are peers that are believed when they say, with
+	// X-Forwarded-For and X-Forwarded-Proto, who is behind them.
+	TrustedProxies []string
+
 	// Departs asks that the end of a client's stream is its departure, and not
 	// only the end of what it sends, if the engine has the choice.
 	Departs bool
@@ -148,7 +156,7 @@ type testCase struct {
 
 func cases() []testCase {
 	return slices.Concat(scopeCases, targetCases, requestCases, responseCases, bulkCases, lifeCycleCases, departCases, extensionCases,
-		webSocketCases, webSocketMessageCases, webSocketCloseCases, orderCases, logCases, nameOrderCases, floodCases, lifespanCases)
+		webSocketCases, webSocketMessageCases, webSocketCloseCases, orderCases, logCases, nameOrderCases, floodCases, proxyCases, lifespanCases)
 }
 
 // scriptForm is a way to run a script.

@@ -1,6 +1,10 @@
 package http1
 
-import "github.com/gale-server/gale/asgi"
+import (
+	"strings"
+
+	"github.com/gale-server/gale/asgi"
+)
 
 // plan is what the head of a response will say.
 type plan struct {
@@ -96,6 +100,29 @@ func inspect(headers []asgi.Header) (plan, *ResponseError) {
 		}
 	}
 	return p, nil
+}
+
+// CheckDefaults says what is wrong with headers as [Response.Defaults].
+func CheckDefaults(headers []asgi.Header) error {
+	for _, h := range headers {
+		if err := validate(h); err != nil {
+			return err
+		}
+		if classifyHeader(h.Name) != appPass {
+			return &ResponseError{"a field of the connection, of the framing or of the server itself (RFC 9110 §7.6.1)", h.Name}
+		}
+	}
+	return nil
+}
+
+// has reports whether there is a field of that name.
+func has(headers []asgi.Header, name string) bool {
+	for i := range headers {
+		if len(headers[i].Name) == len(name) && strings.EqualFold(headers[i].Name, name) {
+			return true
+		}
+	}
+	return false
 }
 
 func validate(h asgi.Header) *ResponseError {

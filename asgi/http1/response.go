@@ -31,6 +31,11 @@ type Response struct {
 	// Date and Server are added where not empty and the application has none.
 	Date, Server string
 
+	// Defaults are added, each where the application has no field of its name.
+	// Their names and values are valid, and none is of the connection or of the
+	// framing: whoever sets them has seen to that once ([CheckDefaults]).
+	Defaults []asgi.Header
+
 	// Close makes this the connection's last response.
 	Close bool
 }
@@ -185,6 +190,11 @@ func (m *Machine) appendHead(dst []byte, r *Response, p *plan) []byte {
 	}
 	if r.Server != "" && !p.server {
 		dst = appendField(dst, "Server", r.Server)
+	}
+	for _, h := range r.Defaults {
+		if !has(r.Headers, h.Name) {
+			dst = appendField(dst, h.Name, h.Value)
+		}
 	}
 	upgrade := p.upgrade && r.Status == 426
 	for _, h := range r.Headers {

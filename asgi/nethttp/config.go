@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/http1"
 	"github.com/gale-server/gale/asgi/internal/engine"
 	"github.com/gale-server/gale/asgi/websocket"
 	"github.com/gale-server/gale/eventloop/descriptors"
@@ -41,6 +42,18 @@ type Config struct {
 	// prefix that http.StripPrefix or a proxy has taken off and every scope's
 	// Path begins with again. Default: "".
 	RootPath string
+
+	// Headers are added to every final response, each where the application has no
+	// field of its name. Default: none.
+	Headers []asgi.Header
+
+	// TrustedProxies are the peers that are believed when they say in
+	// X-Forwarded-For and X-Forwarded-Proto who is behind them and by which scheme:
+	// addresses, networks ("10.0.0.0/8"), "unix" for who comes over a Unix socket,
+	// "*" for everybody. Scope.Client is then the last address of the former that
+	// is no trusted proxy, with port 0. Default: none, as every client can send
+	// these fields.
+	TrustedProxies []string
 
 	// AllowedOrigins are the foreign origins whose pages may open a WebSocket,
 	// each "scheme://host[:port]", in which "*." before a host stands for all names
@@ -165,15 +178,23 @@ type Config struct {
 	// have told to stop. Negative: no bound, and gale.drain has the zero time as
 	// its deadline.
 	DrainTimeout time.Duration
+
+	proxies *engine.Proxies // TrustedProxies
 }
 
 // withDefaults returns a copy with every default filled in.
-func (c Config) withDefaults() (Config, error) {
+func (c Config) withDefaults() (_ Config, err error) {
 	if c.Handler == nil {
 		return c, errors.New("nethttp: Config.Handler is nil")
 	}
 	if err := engine.CheckMount(c.RootPath, c.AllowedOrigins); err != nil {
 		return c, fmt.Errorf("nethttp: %w", err)
+	}
+	if err := http1.CheckDefaults(c.Headers); err != nil {
+		return c, fmt.Errorf("nethttp: Config.Headers: %w", err)
+	}
+	if c.proxies, err = engine.NewProxies(c.TrustedProxies); err != nil {
+		return c, fmt.Errorf("nethttp: Config.TrustedProxies: %w", err)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

@@ -25,14 +25,16 @@ func TestConformance(t *testing.T) {
 
 func startEngine(tb testing.TB, h asgi.Handler, setup asgitest.Setup) (*asgitest.Server, error) {
 	srv, err := nethttp.NewServer(nethttp.Config{
-		Handler:       h,
-		RootPath:      setup.RootPath,
-		DepartTimeout: setup.DepartTimeout,
-		CloseTimeout:  setup.CloseTimeout,
-		DrainTimeout:  10 * time.Second,                                    // half of it is the spread of 1012, the other half is for a slow machine
-		Logger:        cmp.Or(setup.Logger, slog.New(slog.DiscardHandler)), // failures are what the cases are about
-		AccessLog:     setup.AccessLog,
-		WriteTimeout:  setup.WriteTimeout,
+		Handler:        h,
+		RootPath:       setup.RootPath,
+		Headers:        setup.Headers,
+		TrustedProxies: setup.TrustedProxies,
+		DepartTimeout:  setup.DepartTimeout,
+		CloseTimeout:   setup.CloseTimeout,
+		DrainTimeout:   10 * time.Second,                                    // half of it is the spread of 1012, the other half is for a slow machine
+		Logger:         cmp.Or(setup.Logger, slog.New(slog.DiscardHandler)), // failures are what the cases are about
+		AccessLog:      setup.AccessLog,
+		WriteTimeout:   setup.WriteTimeout,
 	})
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package nethttp
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,6 +29,11 @@ func checkStart(status int, headers []asgi.Header) (length int64, err error) {
 		}
 	}
 	return length, nil
+}
+
+// stated reports whether there is a field of that name.
+func stated(headers []asgi.Header, name string) bool {
+	return slices.ContainsFunc(headers, func(h asgi.Header) bool { return strings.EqualFold(h.Name, name) })
 }
 
 // parseLength follows https://www.rfc-editor.org/rfc/rfc9110#section-8.6:
@@ -121,6 +127,11 @@ func (s *response) makeHeader(bodyBytes int64, persist bool) http.Header {
 	}
 	if !persist && s.r.ProtoMajor < 2 {
 		header.Set("Connection", "close")
+	}
+	for _, h := range s.h.cfg.Headers {
+		if name := http.CanonicalHeaderKey(h.Name); !stated(s.headers, h.Name) {
+			header[name] = append(header[name], h.Value)
+		}
 	}
 	if _, ok := header["Content-Type"]; !ok {
 		header["Content-Type"] = nil // net/http is not to guess

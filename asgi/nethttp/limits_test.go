@@ -25,7 +25,7 @@ func TestLimitsAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	limits.Check(t, limits.Config{Package: "nethttp", Root: "../..", Defaults: cfg, Derived: []string{"MaxConns"}, Others: []string{
-		"Handler", "Logger", "AccessLog", "Name", "RootPath", "AllowedOrigins", "WebSocket", "Compression", "Strict", "TLS",
+		"Handler", "Logger", "AccessLog", "Name", "RootPath", "Headers", "TrustedProxies", "AllowedOrigins", "WebSocket", "Compression", "Strict", "TLS",
 	}})
 }
 

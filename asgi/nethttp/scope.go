@@ -47,6 +47,7 @@ func (h *Handler) makeScope(r *http.Request, raw string) *asgi.Scope {
 		s.Extensions = maps.Clone(httpExtensions)
 		s.Extensions[asgi.ExtTLS] = tlsOf(r.TLS)
 	}
+	h.cfg.proxies.Apply(s)
 	return s
 }
 
@@ -57,9 +58,8 @@ func webSocketScope(s *asgi.Scope, subprotocols []string) {
 	s.Method = ""
 	s.Subprotocols = subprotocols
 	extensions := webSocketExtensions
-	s.Scheme = "ws"
+	s.Scheme = engine.WebSocketScheme(s.Scheme)
 	if data, ok := s.Extensions[asgi.ExtTLS]; ok {
-		s.Scheme = "wss"
 		extensions = maps.Clone(extensions)
 		extensions[asgi.ExtTLS] = data
 	}

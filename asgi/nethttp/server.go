@@ -83,6 +83,16 @@ func (s *Server) Listen(network, address string) (net.Addr, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nethttp: %w", err)
 	}
+	return s.ListenOn(l)
+}
+
+// ListenOn is Listen with a listener that exists already, such as an inherited
+// one. The server takes it over and closes it, also when it returns an error.
+func (s *Server) ListenOn(l net.Listener) (net.Addr, error) {
+	if s.running.Load() {
+		_ = l.Close()
+		return nil, fmt.Errorf("nethttp: Listen after Run, or after Close: %w", net.ErrClosed)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.room.cap.Fit(s.room.taken()) {

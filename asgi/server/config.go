@@ -43,6 +43,18 @@ type Config struct {
 	// again. Default: "".
 	RootPath string
 
+	// Headers are added to every final response, each where the application has no
+	// field of its name. Default: none.
+	Headers []asgi.Header
+
+	// TrustedProxies are the peers that are believed when they say in
+	// X-Forwarded-For and X-Forwarded-Proto who is behind them and by which scheme:
+	// addresses, networks ("10.0.0.0/8"), "unix" for who comes over a Unix socket,
+	// "*" for everybody. Scope.Client is then the last address of the former that
+	// is no trusted proxy, with port 0. Default: none, as every client can send
+	// these fields.
+	TrustedProxies []string
+
 	// AllowedOrigins are the foreign origins whose pages may open a WebSocket,
 	// each "scheme://host[:port]", in which "*." before a host stands for all names
 	// below it; "*" is any. Default: none, only the server's
@@ -120,6 +132,8 @@ type Config struct {
 	// Strict makes events after completion an *asgi.OrderError instead of
 	// ignoring them: for tests of applications.
 	Strict bool
+
+	proxies *engine.Proxies // TrustedProxies
 }
 
 // HalfClose is what to make of a client that has sent its request and then
@@ -138,12 +152,18 @@ const (
 )
 
 // withDefaults returns a copy with every default filled in.
-func (c Config) withDefaults() (Config, error) {
+func (c Config) withDefaults() (_ Config, err error) {
 	if c.Handler == nil {
 		return c, errors.New("server: Config.Handler is nil")
 	}
 	if err := engine.CheckMount(c.RootPath, c.AllowedOrigins); err != nil {
 		return c, fmt.Errorf("server: %w", err)
+	}
+	if err := http1.CheckDefaults(c.Headers); err != nil {
+		return c, fmt.Errorf("server: Config.Headers: %w", err)
+	}
+	if c.proxies, err = engine.NewProxies(c.TrustedProxies); err != nil {
+		return c, fmt.Errorf("server: Config.TrustedProxies: %w", err)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

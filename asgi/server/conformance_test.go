@@ -25,15 +25,17 @@ func startEngine(tb testing.TB, h asgi.Handler, setup asgitest.Setup) (*asgitest
 		half = server.HalfCloseDisconnects
 	}
 	srv, err := server.New(server.Config{
-		Handler:       h,
-		RootPath:      setup.RootPath,
-		HalfClose:     half,
-		DepartTimeout: setup.DepartTimeout,
-		CloseTimeout:  setup.CloseTimeout,
-		DrainTimeout:  10 * time.Second,                                    // half of it is the spread of 1012, the other half is for a slow machine
-		Logger:        cmp.Or(setup.Logger, slog.New(slog.DiscardHandler)), // failures are what the cases are about
-		AccessLog:     setup.AccessLog,
-		Loop:          eventloop.Config{WriteTimeout: setup.WriteTimeout},
+		Handler:        h,
+		RootPath:       setup.RootPath,
+		Headers:        setup.Headers,
+		TrustedProxies: setup.TrustedProxies,
+		HalfClose:      half,
+		DepartTimeout:  setup.DepartTimeout,
+		CloseTimeout:   setup.CloseTimeout,
+		DrainTimeout:   10 * time.Second,                                    // half of it is the spread of 1012, the other half is for a slow machine
+		Logger:         cmp.Or(setup.Logger, slog.New(slog.DiscardHandler)), // failures are what the cases are about
+		AccessLog:      setup.AccessLog,
+		Loop:           eventloop.Config{WriteTimeout: setup.WriteTimeout},
 	})
 	if err != nil {
 		return nil, err

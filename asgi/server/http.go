@@ -387,6 +387,7 @@ func (h *httpConn) response(status int, headers []asgi.Header, bodyBytes int64) 
 		BodyBytes: bodyBytes,
 		Date:      w.dateAt(h.c.sock.Now()),
 		Server:    w.srv.cfg.Name,
+		Defaults:  w.srv.cfg.Headers,
 		Close:     w.drain != nil || h.halfOpen,
 	}
 }

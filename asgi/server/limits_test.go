@@ -18,7 +18,7 @@ func TestLimitsAreDocumented(t *testing.T) {
 	cfg, err := Config{Handler: answers(t)}.withDefaults()
 	must(t, err)
 	limits.Check(t, limits.Config{Package: "server", Root: "../..", Defaults: cfg, Others: []string{
-		"Handler", "Logger", "AccessLog", "Name", "RootPath", "AllowedOrigins", "HTTP", "WebSocket", "Loop", "HalfClose", "Strict",
+		"Handler", "Logger", "AccessLog", "Name", "RootPath", "Headers", "TrustedProxies", "AllowedOrigins", "HTTP", "WebSocket", "Loop", "HalfClose", "Strict",
 	}})
 	limits.Check(t, limits.Config{Package: "eventloop", Root: "../..", Dir: "../../eventloop",
 		Defaults: looptest.NewLoop(t, eventloop.Config{}).Config(),

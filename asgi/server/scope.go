@@ -9,6 +9,7 @@ import (
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/asgi/http1"
+	"github.com/gale-server/gale/asgi/internal/engine"
 )
 
 var httpExtensions = map[string]any{
@@ -46,6 +47,7 @@ func (h *httpConn) fillScope(s *asgi.Scope, head *http1.Head, headers []asgi.Hea
 	if head.Minor() == 0 {
 		s.HTTPVersion = "1.0"
 	}
+	srv.cfg.proxies.Apply(s)
 	if srv.state != nil {
 		s.State = maps.Clone(srv.state)
 	}
@@ -73,7 +75,7 @@ func webSocketScope(s *asgi.Scope, subprotocols []string) *asgi.Scope {
 	c := *s
 	c.Type = asgi.ScopeWebSocket
 	c.Method = ""
-	c.Scheme = "ws"
+	c.Scheme = engine.WebSocketScheme(s.Scheme)
 	c.Headers = slices.Clone(s.Headers) // those of s may lie within its own memory, which would stay
 	c.Subprotocols = subprotocols
 	c.Extensions = webSocketExtensions

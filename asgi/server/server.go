@@ -63,11 +63,20 @@ func (s *Server) open(sock eventloop.Conn) eventloop.Protocol {
 // connections wait until Run has started the application. It returns the
 // address, with the port that was chosen for port 0.
 func (s *Server) Listen(network, address string) (net.Addr, error) {
-	return s.ListenWith(eventloop.ListenConfig{Network: network, Address: address})
+	return s.listen(eventloop.ListenConfig{Network: network, Address: address})
 }
 
-// ListenWith is Listen with all options, such as an inherited socket.
-func (s *Server) ListenWith(c eventloop.ListenConfig) (net.Addr, error) {
+// ListenOn is Listen with a listener that exists already, such as an inherited
+// one. The server takes it over and closes it, also when it returns an error.
+func (s *Server) ListenOn(l net.Listener) (net.Addr, error) {
+	addr, err := s.listen(eventloop.ListenConfig{Listener: l})
+	if err != nil {
+		_ = l.Close()
+	}
+	return addr, err
+}
+
+func (s *Server) listen(c eventloop.ListenConfig) (net.Addr, error) {
 	if s.running.Load() {
 		return nil, fmt.Errorf("server: Listen after Run, or after Close: %w", net.ErrClosed)
 	}

@@ -46,7 +46,7 @@ func Check(t testing.TB, c Config) {
 	fields := reflect.TypeOf(c.Defaults)
 	for i := range fields.NumField() {
 		field := fields.Field(i)
-		if slices.Contains(c.Others, field.Name) {
+		if !field.IsExported() || slices.Contains(c.Others, field.Name) {
 			continue
 		}
 		name := c.Package + ".Config." + field.Name
