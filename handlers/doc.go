@@ -1,6 +1,6 @@
 // Package handlers holds the parts an application is put together from: a
-// router, static files, constant and plain-text answers, and readers of request
-// bodies. Whole applications are in its subfolders (handlers/hub, handlers/jobs).
+// router, constant and plain-text answers, and readers of request bodies. Whole
+// applications are in its subfolders (handlers/static, handlers/hub, handlers/jobs).
 //
 // # What this package is not
 //
@@ -16,7 +16,7 @@
 // # Limits
 //
 // Nothing is buffered without a bound: [ReadBody] and [ReadAll] take the most
-// bytes they may hold, [NewStatic] the most bytes of files it may load.
+// bytes they may hold.
 //
 // # Specifications
 //

@@ -15,6 +15,7 @@ import (
 	"github.com/gale-server/gale/asgi/server"
 	"github.com/gale-server/gale/asgi/websocket"
 	"github.com/gale-server/gale/handlers"
+	"github.com/gale-server/gale/handlers/static"
 )
 
 //go:embed page
@@ -82,7 +83,7 @@ func demoHandler(place string, logger *slog.Logger) (asgi.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	static, err := handlers.NewStatic(files, handlers.StaticConfig{Headers: pageHeaders})
+	pages, err := static.New(static.Config{FS: files, Headers: pageHeaders})
 	if err != nil {
 		return nil, err
 	}
@@ -91,12 +92,12 @@ func demoHandler(place string, logger *slog.Logger) (asgi.Handler, error) {
 		return nil, err
 	}
 	mux := new(handlers.Mux)
-	mux.HTTP("/*", static)
+	mux.HTTP("/*", pages)
 	for _, name := range []string{"/images", "/stream"} {
 		mux.HTTP(name, asgi.HandlerFunc(func(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 			scope = scope.Copy()
 			scope.Path = scope.RootPath + name + ".html"
-			return static.Open(scope, x)
+			return pages.Open(scope, x)
 		}))
 	}
 	newStream().mount(mux)

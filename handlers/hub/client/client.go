@@ -45,7 +45,7 @@ import (
 	"path"
 
 	"github.com/gale-server/gale/asgi"
-	"github.com/gale-server/gale/handlers"
+	"github.com/gale-server/gale/handlers/static"
 )
 
 //go:embed client.js client.d.ts
@@ -56,7 +56,8 @@ var files embed.FS
 // they hold nothing that is anybody's. Browsers ask each time whether they are still
 // the same.
 func New() asgi.Handler {
-	static, err := handlers.NewStatic(files, handlers.StaticConfig{
+	served, err := static.New(static.Config{
+		FS:      files,
 		Headers: []asgi.Header{{Name: "access-control-allow-origin", Value: "*"}},
 	})
 	if err != nil {
@@ -65,6 +66,6 @@ func New() asgi.Handler {
 	return asgi.HandlerFunc(func(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 		here := *scope
 		here.Path, here.RootPath = "/"+path.Base(scope.Path), ""
-		return static.Open(&here, x)
+		return served.Open(&here, x)
 	})
 }
