@@ -42,14 +42,14 @@ func (e *entry) negotiate(accept *field) *representation {
 
 // prefersJSON reports whether a request would rather have JSON than HTML.
 func prefersJSON(accept string) bool {
-	json, named := weigh(accept, "application/json")
-	html, ok := weigh(accept, "text/html")
-	if !ok {
-		if html, ok = weigh(accept, "text/*"); !ok {
+	json, _ := weigh(accept, "application/json")
+	html, named := weigh(accept, "text/html")
+	if !named {
+		if html, named = weigh(accept, "text/*"); !named {
 			html, _ = weigh(accept, "*/*")
 		}
 	}
-	return named && json > html || named && json == html && !ok
+	return json > html || json > 0 && json == html && !named
 }
 
 // acceptsHTML reports whether a request asks for a page by name, as browsers do that

@@ -26,7 +26,8 @@ func (r byteRange) contentRange(size int64) string {
 // parseRanges reads a Range field of a representation of size bytes (RFC 9110,
 // section 14.2). The field is ignored if its unit is unknown, and if it asks for more
 // than most ranges, or for more bytes than there are: the whole is cheaper then. What
-// is malformed is not satisfiable; an empty representation is always sent whole.
+// is malformed is not satisfiable, unless it has no range at all; an empty
+// representation is sent whole.
 func parseRanges(value string, size int64, most int) (verdict, []byteRange) {
 	unit, set, found := strings.Cut(value, "=")
 	if !found || !strings.EqualFold(strings.Trim(unit, " \t"), "bytes") {
@@ -54,7 +55,7 @@ func parseRanges(value string, size int64, most int) (verdict, []byteRange) {
 		}
 	}
 	switch {
-	case size == 0 && seen > 0:
+	case size == 0 || seen == 0:
 		return whole, nil
 	case len(ranges) == 0:
 		return notSatisfiable, nil
@@ -91,20 +92,13 @@ func parseRange(spec string, size int64) (r byteRange, ok bool) {
 	return byteRange{first, min(last, size-1) - first + 1}, true
 }
 
-// position reads digits; a number that is too large for an int64 is its largest,
-// which is beyond the end of every file.
+// position reads digits, as many as an int64 has room for.
 func position(s string) (int64, bool) {
-	var n int64
 	for i := range len(s) {
-		d := int64(s[i] - '0')
 		if s[i] < '0' || s[i] > '9' {
 			return 0, false
 		}
-		if n > (math.MaxInt64-d)/10 {
-			n = math.MaxInt64
-			continue
-		}
-		n = n*10 + d
 	}
-	return n, s != ""
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil
 }
