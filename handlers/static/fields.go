@@ -8,7 +8,8 @@ import (
 
 // fields are what a request says about which representation it wants, which part of
 // it, and on what condition. A field that is repeated is one list (RFC 9110, section
-// 5.3); one that must not be is malformed then.
+// 5.3); one that must not be is malformed then. Of several Range fields the first counts,
+// as with other servers.
 //
 // Not safe for concurrent use.
 type fields struct {
@@ -55,7 +56,9 @@ func (f *fields) read(headers []asgi.Header) {
 		case "if-unmodified-since":
 			f.ifUnmodifiedSince.add(value)
 		case "range":
-			f.ranges.add(value)
+			if !f.ranges.there {
+				f.ranges.add(value)
+			}
 		}
 	}
 }

@@ -30,7 +30,7 @@ func (h *Handler) load(key string, old *entry) (*entry, error) {
 	case asFolder || !info.Mode().IsRegular():
 		return newEntry(key, missing), nil
 	}
-	return h.loadFile(key, name, old)
+	return h.loadFile(key, name, info, old)
 }
 
 // nothing is the entry of a path at which err is all there is.
@@ -50,7 +50,7 @@ func (h *Handler) loadFolder(key, name string, old *entry) (*entry, error) {
 	info, err := h.tree.stat(index)
 	switch {
 	case err == nil && info.Mode().IsRegular():
-		return h.loadFile(key, index, old)
+		return h.loadFile(key, index, info, old)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return h.nothing(key, err)
 	case h.config.Listing:
@@ -63,12 +63,9 @@ func (h *Handler) loadFolder(key, name string, old *entry) (*entry, error) {
 	return newEntry(key, missing), nil
 }
 
-// loadFile opens a file and its codings.
-func (h *Handler) loadFile(key, name string, old *entry) (*entry, error) {
-	now, err := h.stampsOf(name)
-	if err != nil {
-		return h.nothing(key, err)
-	}
+// loadFile opens a file, of which info is known, and its codings.
+func (h *Handler) loadFile(key, name string, info fs.FileInfo, old *entry) (*entry, error) {
+	now := h.stampsOf(name, info)
 	if old != nil && old.kind == document && old.name == name && old.stamps == now && !old.racy {
 		old.refs.Add(1)
 		return old, nil

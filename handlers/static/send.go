@@ -120,15 +120,33 @@ func (v *visit) whole(e *entry, r *representation, start *asgi.HTTPResponseStart
 func (v *visit) parts(e *entry, r *representation, ranges []byteRange) asgi.Receiver {
 	more := v.more(e)
 	if len(ranges) == 1 {
-		one := ranges[0]
-		more = append(more, asgi.Header{Name: "content-range", Value: one.contentRange(r.size)})
-		start := r.start(206, r.contentType, one.count, more...)
-		return v.stream(e, r, &start, []segment{{offset: one.first, count: one.count}})
+		return v.part(e, r, ranges[0], more)
 	}
 	boundary := rand.Text()
 	segments, size := multipart(r, ranges, boundary)
 	start := r.start(206, "multipart/byteranges; boundary="+boundary, size, more...)
 	return v.stream(e, r, &start, segments)
+}
+
+// part sends one range of r.
+func (v *visit) part(e *entry, r *representation, one byteRange, more []asgi.Header) asgi.Receiver {
+	more = append(more, asgi.Header{Name: "content-range", Value: one.contentRange(r.size)})
+	start := r.start(206, r.contentType, one.count, more...)
+	if r.file != nil && v.scope.Method != "HEAD" && !v.scope.Supports(asgi.ExtZeroCopySend) {
+		return v.stream(e, r, &start, []segment{{offset: one.first, count: one.count}})
+	}
+	err := v.x.Send(&start)
+	switch {
+	case err != nil:
+	case v.scope.Method == "HEAD":
+		err = v.x.Send(&noBody)
+	case r.file != nil:
+		err = v.x.Send(&asgi.HTTPResponseZeroCopySend{File: r.file, Offset: one.first, Count: one.count})
+	default:
+		err = v.x.Send(&asgi.HTTPResponseBody{Body: r.data[one.first : one.first+one.count], Lifetime: asgi.Immutable})
+	}
+	v.done(e, err)
+	return nil
 }
 
 // multipart returns the pieces of a body of several ranges, and its size.
@@ -151,12 +169,17 @@ func multipart(r *representation, ranges []byteRange, boundary string) (segments
 // for nobody would answer it otherwise. A file that is not as it was known is looked
 // at again by the next request.
 func (v *visit) done(e *entry, err error) {
-	var order *asgi.OrderError
-	if err != nil && !errors.Is(err, asgi.ErrDisconnected) && !errors.As(err, &order) {
+	if err != nil && !errors.Is(err, asgi.ErrDisconnected) && !outOfOrder(err) {
 		v.h.cache.drop(e)
 		v.x.End(err)
 	}
 	e.release()
+}
+
+// outOfOrder reports whether somebody else has answered already.
+func outOfOrder(err error) bool {
+	var order *asgi.OrderError
+	return errors.As(err, &order)
 }
 
 // stream sends pieces of r one after the other, as fast as the client takes them.

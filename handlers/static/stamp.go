@@ -34,22 +34,17 @@ func (s stamp) tag() string {
 	return string(append(dst, '"'))
 }
 
-// stampsOf returns the stamps of the file of this name as they are now. A coding that
-// is older than its file is left out: it is of another content. (Tools that compress
-// give their output the time of their input, some of them in whole seconds.)
-func (h *Handler) stampsOf(name string) (s stamps, err error) {
-	var modified int64
-	for i, coding := range codings {
-		info, err := h.tree.stat(name + coding.suffix)
-		switch {
-		case err != nil && i == 0:
-			return s, err
-		case err != nil || !info.Mode().IsRegular() || i > 0 && info.ModTime().Unix() < modified:
-			continue
-		case i == 0:
-			modified = info.ModTime().Unix()
+// stampsOf returns the stamps of a file, of which info is known, and of its codings as
+// they are now. A coding that is older than its file is left out: it is of another
+// content. (Tools that compress give their output the time of their input, some of them
+// in whole seconds.)
+func (h *Handler) stampsOf(name string, info fs.FileInfo) (s stamps) {
+	s[0] = stampOf(info)
+	for i := 1; i < len(codings); i++ {
+		coding, err := h.tree.stat(name + codings[i].suffix)
+		if err == nil && coding.Mode().IsRegular() && coding.ModTime().Unix() >= info.ModTime().Unix() {
+			s[i] = stampOf(coding)
 		}
-		s[i] = stampOf(info)
 	}
-	return s, nil
+	return s
 }
