@@ -239,3 +239,30 @@ func TestFileCutWhileItIsSent(t *testing.T) {
 		})
 	}
 }
+
+// A file that was cut since it was looked at is not sent as it was, and is looked at
+// again.
+func TestFileCutBeforeItIsSent(t *testing.T) {
+	var dir string
+	handler := func(t *testing.T) asgi.Handler {
+		dir = folder(t, map[string]string{"file": strings.Repeat("x", 1000)})
+		return open(t, static.Config{Dir: dir, MaxFileBytes: -1, CheckInterval: time.Hour})
+	}
+	enginetest.Each(t, enginetest.Options{}, handler, func(t *testing.T, s *enginetest.Server) {
+		const request = "GET /file HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+		if _, body := raw(t, s.Addr, request); len(body) != 1000 {
+			t.Fatalf("%d bytes", len(body))
+		}
+		must(t, os.Truncate(filepath.Join(dir, "file"), 10))
+		if head, body := raw(t, s.Addr, request); strings.HasPrefix(head, "HTTP/1.1 200") {
+			if strings.Contains(head, "1000") && len(body) == 1000 {
+				t.Errorf("%s\n%q", head, body)
+			}
+		} else if !strings.HasPrefix(head, "HTTP/1.1 500") {
+			t.Errorf("%s", head)
+		}
+		if head, body := raw(t, s.Addr, request); !strings.HasPrefix(head, "HTTP/1.1 200") || body != "xxxxxxxxxx" {
+			t.Errorf("%s\n%q", head, body)
+		}
+	})
+}

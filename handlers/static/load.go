@@ -66,7 +66,7 @@ func (h *Handler) loadFolder(key, name string, old *entry) (*entry, error) {
 // loadFile opens a file, of which info is known, and its codings.
 func (h *Handler) loadFile(key, name string, info fs.FileInfo, old *entry) (*entry, error) {
 	now := h.stampsOf(name, info)
-	if old != nil && old.kind == document && old.name == name && old.stamps == now && !old.racy {
+	if old != nil && old.kind == document && old.stamps == now && !old.racy {
 		old.refs.Add(1)
 		return old, nil
 	}
