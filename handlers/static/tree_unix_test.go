@@ -28,11 +28,11 @@ func TestFIFOInThePlaceOfAFile(t *testing.T) {
 	if _, _, err := h.openForm("fifo"); !errors.Is(err, errIrregular) {
 		t.Errorf("a FIFO: %v", err)
 	}
-	info, err := h.tree.stat("file")
+	file, err := h.tree.stat("file")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e, err := h.loadFile("/fifo", "fifo", info, nil); err != nil || e.kind != missing {
+	if e, err := h.loadFile("/fifo", "fifo", file.stamp, nil); err != nil || e.kind != missing {
 		t.Errorf("%v, %v", e, err)
 	}
 }
