@@ -2,6 +2,7 @@ package eventloop
 
 import (
 	"net/netip"
+	"os"
 	"time"
 )
 
@@ -40,6 +41,19 @@ type Conn interface {
 	// reference to b as long as it needs one; the caller keeps its own.
 	WriteBuffer(p []byte, b *Buffer)
 
+	// SendFile hands what waits to the kernel, and then up to n bytes of file from
+	// offset on, which the kernel takes from the file itself: nothing of them is
+	// copied, and none is kept in the outbox. It returns how many bytes were taken, at
+	// most the conn's share of this turn. After less than n the conn is congested
+	// until the kernel has room and its next turn has come, which Drained tells: go on
+	// there. A file that ends before n bytes is io.ErrUnexpectedEOF; this and all other
+	// errors are about the file, and leave the conn as it is. What is wrong with the
+	// conn is told by Closed.
+	//
+	// What is not in the system's memory is waited for; see [Loop.Cached]. file may be
+	// closed when SendFile has returned.
+	SendFile(file *os.File, offset int64, n int) (sent int, err error)
+
 	// Reclaim copies what waits of writes of lent memory, so that it may change.
 	Reclaim()
 
@@ -61,7 +75,8 @@ type Conn interface {
 
 	// Congested reports whether the sender should stop until Drained, which
 	// follows: the outbox has risen above its high watermark, or the conn has
-	// written its share of this turn (Config.WriteBytesPerTurn) and more waits.
+	// written its share of this turn (Config.WriteBytesPerTurn) and more waits, or a
+	// file does.
 	Congested() bool
 
 	// ReadInto has the next read go to p, of which Data is then given the part
@@ -164,7 +179,7 @@ type Protocol interface {
 	Turn()
 
 	// Drained tells that the outbox fell to the low watermark after the conn was
-	// congested.
+	// congested, or that there is room for more of a file.
 	Drained()
 
 	// Deadline tells that the deadline set last has passed; it is cleared.

@@ -2,6 +2,8 @@ package eventloop_test
 
 import (
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -23,11 +25,25 @@ type model struct {
 	closed           int
 	reason           error
 	turnOwed         bool
+	drainOwed        bool
 	next             byte
+
+	file    *os.File
+	content string
 }
 
 func newModel(t *testing.T) *model {
 	m := &model{t: t}
+	m.content = m.bytes(20_000)
+	path := filepath.Join(t.TempDir(), "file")
+	err := os.WriteFile(path, []byte(m.content), 0o600)
+	if err == nil {
+		m.file, err = os.Open(path)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.file.Close() })
 	m.c = looptest.NewLoop(t, eventloop.Config{OutboxBytes: -1, HighWatermark: 2000, LowWatermark: 500,
 		ReadBytesPerTurn: 1000, WriteBytesPerTurn: 300}).Open(func(eventloop.Conn) eventloop.Protocol { return m })
 	return m
@@ -90,6 +106,7 @@ func (m *model) Drained() {
 	if n := m.c.Buffered(); n > 500 {
 		m.t.Fatalf("Drained with %d bytes waiting", n)
 	}
+	m.drainOwed = false
 }
 
 func (m *model) Deadline() { m.alive("Deadline") }
@@ -121,9 +138,24 @@ func (m *model) Write(n int) {
 	}
 }
 
+// SendFile sends n bytes of the file, or as many of them as are taken.
+func (m *model) SendFile(n int) {
+	offset := n * 31
+	sent, err := m.c.SendFile(m.file, int64(offset), n)
+	if err != nil || sent > 0 && (m.shut || m.closed > 0 || m.c.Buffered() > 0) {
+		m.t.Fatalf("%d bytes of a file sent, %d wait, shut %v, closed %d: %v", sent, m.c.Buffered(), m.shut, m.closed, err)
+	}
+	m.written += m.content[offset:][:sent]
+	if sent < n && !m.shut && m.closed == 0 && !m.c.Ended() {
+		if m.drainOwed = true; !m.c.Congested() {
+			m.t.Fatal("a file waits for room, and the conn is not congested")
+		}
+	}
+}
+
 func (m *model) step(op byte, n int) {
 	c := m.c
-	switch op % 16 {
+	switch op % 17 {
 	case 0:
 		if !c.PeerDone() {
 			p := m.bytes(n * 40)
@@ -177,6 +209,8 @@ func (m *model) step(op byte, n int) {
 			c.Post(func() { m.alive("posted function"); m.Write(n) })
 			c.AfterFunc(time.Duration(n)*time.Millisecond, func() { m.alive("timer"); m.Write(2) })
 		}
+	case 16:
+		m.SendFile(1 + n*2)
 	}
 	m.check()
 }
@@ -203,6 +237,10 @@ func (m *model) finish() {
 	m.c.Accept(-1)
 	m.c.ResumeRead()
 	m.paused = false
+	m.c.Run()
+	if m.drainOwed && !m.shut && m.closed == 0 {
+		m.t.Fatal("nobody was told that there is room for more of the file")
+	}
 	m.c.Close()
 	m.shut = true
 	m.c.Advance(time.Hour)
@@ -239,7 +277,7 @@ func TestConnModel(t *testing.T) {
 	for range longtest.Count(500, 1500) {
 		m := newModel(t)
 		for range 10 + r.IntN(40) {
-			m.step(byte(r.IntN(32)), r.IntN(256))
+			m.step(byte(r.IntN(34)), r.IntN(256))
 		}
 		m.finish()
 	}

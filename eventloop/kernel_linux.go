@@ -61,7 +61,13 @@ func transfer(call uintptr, fd int, p []byte, flags uintptr) (int, error) {
 	}
 }
 
-func (k *pollerKernel) Writev(fd int, bufs [][]byte) (int, error) {
+func (k *pollerKernel) Writev(fd int, bufs [][]byte) (int, error) { return sendMessage(fd, bufs, 0) }
+
+func (k *pollerKernel) WriteMore(fd int, bufs [][]byte) (int, error) {
+	return sendMessage(fd, bufs, unix.MSG_MORE)
+}
+
+func sendMessage(fd int, bufs [][]byte, flags uintptr) (int, error) {
 	var iov [piecesPerWrite]unix.Iovec
 	for i, p := range bufs {
 		iov[i].Base = unsafe.SliceData(p)
@@ -70,7 +76,7 @@ func (k *pollerKernel) Writev(fd int, bufs [][]byte) (int, error) {
 	msg := unix.Msghdr{Iov: &iov[0]}
 	msg.SetIovlen(len(bufs))
 	for {
-		n, _, err := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		n, _, err := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 		switch err {
 		case 0:
 			return int(n), nil

@@ -3,6 +3,7 @@
 package eventloop
 
 import (
+	"os"
 	"syscall"
 	"time"
 
@@ -68,6 +69,20 @@ func (k *pollerKernel) Writev(fd int, bufs [][]byte) (int, error) {
 	}
 	return total, nil
 }
+
+func (k *pollerKernel) WriteMore(fd int, bufs [][]byte) (int, error) { return k.Writev(fd, bufs) }
+
+func (k *pollerKernel) SendFile(fd, file int, offset int64, n int) (int, error) {
+	return k.sendCopy(fd, file, offset, n)
+}
+
+// Cached is false: these systems do not tell.
+func (k *pollerKernel) Cached(int, int64, int) bool { return false }
+
+func (k *pollerKernel) ReadCached(int, []byte, int64) int { return 0 }
+
+// ReadAhead does nothing: these systems have a way of their own each.
+func ReadAhead(*os.File, int64, int64) {}
 
 // acceptConn takes a connection off a listening socket. A child started
 // between the two calls does not inherit it, by the lock.

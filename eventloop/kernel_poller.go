@@ -20,6 +20,7 @@ type pollerKernel struct {
 	poller *netpoll.Poller
 	waker  *waker
 	alarm  *alarm
+	copied []byte // memory of sendCopy
 }
 
 func openKernel() (*pollerKernel, error) {
@@ -80,6 +81,25 @@ func (k *pollerKernel) run(l *Loop) error {
 		return nil
 	}
 	return err
+}
+
+// sendCopy is SendFile where the system has no such call: what the socket does not
+// take is read again.
+func (k *pollerKernel) sendCopy(fd, file int, offset int64, n int) (int, error) {
+	if k.copied == nil {
+		k.copied = make([]byte, pieceBytes)
+	}
+	p := k.copied[:min(n, len(k.copied))]
+	for {
+		n, err := unix.Pread(file, p, offset)
+		switch {
+		case err == unix.EINTR:
+		case n <= 0:
+			return 0, err
+		default:
+			return k.Write(fd, p[:n])
+		}
+	}
 }
 
 func (k *pollerKernel) Now() time.Time { return time.Now() }

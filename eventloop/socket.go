@@ -33,7 +33,7 @@ const (
 	paused     // PauseRead was called
 	scheduled  // owed a Turn
 	above      // congested since the last Drained
-	drainedDue // owed a Drained
+	drainedDue // owed a Drained; together with above: as soon as the kernel has room
 	// Membership in the loop's lists.
 	touched
 	queued

@@ -69,8 +69,8 @@ func (s *socket) serve() {
 
 // drained makes the call that is owed since the outbox was emptied.
 func (s *socket) drained() {
-	if s.has(drainedDue) && !s.has(spent) {
-		s.clear(drainedDue)
+	if s.has(drainedDue) && !s.has(spent) && !(s.wantsRoom() && s.has(blocked|hungUp)) {
+		s.clear(above | drainedDue)
 		if s.phase == opened {
 			s.call(doDrained, nil)
 		}

@@ -188,12 +188,15 @@ func (s *socket) transfer(iov [][]byte) int {
 	if len(iov) == 1 {
 		return s.transferOne(iov[0])
 	}
-	offered := 0
-	for _, p := range iov {
-		offered += len(p)
-	}
 	n, err := s.loop.kernel.Writev(int(s.fd), iov)
-	return s.transferred(n, offered, err)
+	return s.transferred(n, total(iov), err)
+}
+
+func total(iov [][]byte) (bytes int) {
+	for _, p := range iov {
+		bytes += len(p)
+	}
+	return bytes
 }
 
 // transferred draws the conclusions of a write that offered so many bytes.
@@ -270,16 +273,16 @@ func (s *socket) flush() {
 		return
 	}
 	waiting := s.out.len()
-	if waiting == 0 {
+	if waiting == 0 && s.out.buf != nil {
+		s.out.release(&s.loop.buffers)
+	}
+	if waiting == 0 && !s.wantsRoom() {
 		s.stall = 0
-		if s.out.buf != nil {
-			s.out.release(&s.loop.buffers)
-		}
 	} else if s.stall == 0 {
 		s.stall = s.loop.after(s.loop.config.WriteTimeout)
 		s.await()
 	}
-	if s.has(above) && waiting <= s.loop.config.LowWatermark && !s.out.lends() {
+	if s.has(above) && !s.wantsRoom() && waiting <= s.loop.config.LowWatermark && !s.out.lends() {
 		s.clear(above)
 		s.set(drainedDue)
 		s.queue()

@@ -131,6 +131,10 @@ func (c *Conn) Reset() {
 	c.ready(resetEdge)
 }
 
+// ResetUnseen is Reset, of which the poller has no report yet: the next write finds
+// out.
+func (c *Conn) ResetUnseen() { c.socket.reset = true }
+
 // Run runs the loop until it has nothing left to do.
 func (c *Conn) Run() {
 	c.Host.t.Helper()
@@ -157,6 +161,9 @@ func (c *Conn) Unread() int { return len(c.socket.input) }
 
 // Writes is the number of system calls so far that wrote, or tried to.
 func (c *Conn) Writes() int { return c.socket.writes }
+
+// FileBytes is the number of bytes so far that went by [eventloop.Conn.SendFile].
+func (c *Conn) FileBytes() int { return c.socket.ofFiles }
 
 // WriteClosed reports whether the peer has seen our end of stream.
 func (c *Conn) WriteClosed() bool {

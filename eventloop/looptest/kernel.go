@@ -21,6 +21,7 @@ type fakeKernel struct {
 	wakes   chan struct{} // holds one token when a wake turn is due
 	sockets map[int]*fakeSocket
 	next    int
+	cold    bool // no file is in the page cache
 }
 
 // fakeSocket is the kernel's end of a conn, and the peer behind it.
@@ -36,6 +37,7 @@ type fakeSocket struct {
 	output   []byte // taken from the conn, not yet given to the test
 	space    int    // bytes that will still be taken; negative: any number
 	writes   int    // system calls so far
+	ofFiles  int    // bytes of output that came by SendFile
 	starving bool   // a write was refused, so more space is an edge
 	finSent  bool   // the conn ended its stream
 	closed   bool
@@ -140,6 +142,29 @@ func (k *fakeKernel) Writev(fd int, bufs [][]byte) (int, error) {
 		p = append(p, b...)
 	}
 	return k.Write(fd, p)
+}
+
+func (k *fakeKernel) WriteMore(fd int, bufs [][]byte) (int, error) { return k.Writev(fd, bufs) }
+
+func (k *fakeKernel) SendFile(fd, file int, offset int64, n int) (int, error) {
+	p := make([]byte, n)
+	m, err := unix.Pread(file, p, offset)
+	if m <= 0 || err != nil {
+		return 0, err
+	}
+	m, err = k.Write(fd, p[:m])
+	k.sockets[fd].ofFiles += m
+	return m, err
+}
+
+func (k *fakeKernel) Cached(int, int64, int) bool { return !k.cold }
+
+func (k *fakeKernel) ReadCached(file int, p []byte, offset int64) int {
+	if k.cold {
+		return 0
+	}
+	n, _ := unix.Pread(file, p, offset)
+	return max(n, 0)
 }
 
 func (k *fakeKernel) CloseWrite(fd int) error {

@@ -88,6 +88,10 @@ func (l *Loop) Conns() int { return l.sim.Conns() }
 // Now is what the clock says.
 func (l *Loop) Now() time.Time { return l.kernel.now }
 
+// Cold says whether files are out of the page cache from now on. They are in it at
+// first.
+func (l *Loop) Cold(cold bool) { l.kernel.cold = cold }
+
 // Together has the poller report in one list what peers do in fn, each report when
 // it is done: nothing else runs on the loop until fn has returned.
 func (l *Loop) Together(fn func()) {

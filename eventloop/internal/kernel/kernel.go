@@ -43,6 +43,17 @@ type Kernel interface {
 	Write(fd int, p []byte) (int, error)
 	// Writev writes a prefix of the concatenation of bufs.
 	Writev(fd int, bufs [][]byte) (int, error)
+	// WriteMore is Writev ahead of more that follows at once: the kernel may keep
+	// the end of it back until then.
+	WriteMore(fd int, bufs [][]byte) (int, error)
+	// SendFile writes up to n bytes of file, from offset on; zero and no error is
+	// the end of the file. It waits for the disk if it has to.
+	SendFile(fd, file int, offset int64, n int) (int, error)
+	// Cached reports whether that would not wait.
+	Cached(file int, offset int64, n int) bool
+	// ReadCached reads a prefix of what p has room for from offset on, as far as
+	// that does not wait.
+	ReadCached(file int, p []byte, offset int64) int
 	// CloseWrite sends the end of the stream.
 	CloseWrite(fd int) error
 	// Hangup reports whether both directions of fd are over, and whether an
