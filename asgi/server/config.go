@@ -116,6 +116,12 @@ type Config struct {
 	// Negative: no bound.
 	HeldBytes int
 
+	// FileReaders bounds the goroutines that fetch files from disks at the same time,
+	// over all connections: each may hold a thread of the system. What is in the
+	// system's memory needs none; what else is sent waits for one in turn, 512 KiB at a
+	// time. Default: 32, which keeps fast disks busy. Negative: no bound.
+	FileReaders int
+
 	// LifespanTimeout bounds each of startup and shutdown. Default 60 s.
 	LifespanTimeout time.Duration
 
@@ -178,6 +184,7 @@ func (c Config) withDefaults() (_ Config, err error) {
 	standard(&c.CloseTimeout, engine.CloseTimeout)
 	standard(&c.DepartTimeout, engine.DepartTimeout)
 	standard(&c.HeldBytes, 64<<20)
+	standard(&c.FileReaders, 32)
 	standard(&c.LifespanTimeout, engine.LifespanTimeout)
 	standard(&c.DrainTimeout, engine.DrainTimeout)
 	// A client that has its answer may still be sending what was refused, an

@@ -15,25 +15,6 @@ import (
 
 var errFileUnderWay = errors.New("server: a file is being sent; wait for gale.writable")
 
-// fileChunk is what is read of a file at a time, in bytes: large enough for one
-// write to fill a socket's buffer.
-const fileChunk = 128 << 10
-
-// fileSender sends a part of a file as one piece of a response body. Reading a
-// file may block, so a goroutine reads one chunk at a time, and the loop asks
-// for the next one when the outbox has room. While it is at work the exchange
-// is congested.
-type fileSender struct {
-	x       *httpExchange
-	file    *os.File
-	off     int64  // where the next chunk begins
-	left    int64  // bytes
-	more    bool   // the body goes on after this piece
-	framed  bool   // the piece has framing, and bytes, on the wire
-	waiting bool   // for room in the outbox
-	chunk   []byte // of the loop's memory, being filled
-}
-
 // sendPath completes the response with a file.
 func (x *httpExchange) sendPath(path string) error {
 	if !filepath.IsAbs(path) {
@@ -112,8 +93,10 @@ func (x *httpExchange) startFile(s *fileSender, bodyBytes int64) error {
 	if !s.framed { // HEAD and its like: the body is only counted
 		s.left = 0
 	}
-	x.file, x.congested = s, true
-	s.next()
+	x.file = s
+	if s.next(); x.file != nil {
+		x.congested = true
+	}
 	return nil
 }
 
@@ -127,83 +110,4 @@ func wholePiece(m *http1.Machine, n int64) error {
 		_, err = m.AppendLastBody(nil, nil)
 	}
 	return err
-}
-
-// next reads the next chunk, unless the outbox is full: then drained calls it.
-func (s *fileSender) next() {
-	s.waiting = s.x.c.sock.Congested()
-	if !s.waiting {
-		s.chunk = s.x.c.w.loop.Take(fileChunk)
-		go s.read() // ends with its one chunk posted
-	}
-}
-
-// read reads a chunk, on a goroutine of its own, and hands it to the loop.
-func (s *fileSender) read() {
-	chunk := s.chunk[:min(s.left, fileChunk)]
-	n, err := s.file.ReadAt(chunk, s.off)
-	switch {
-	case n == len(chunk):
-		err = nil
-	case err == io.EOF:
-		err = io.ErrUnexpectedEOF // the file was cut meanwhile
-	}
-	if !s.x.c.w.loop.PostOwed(func() { s.deliver(chunk, err) }) {
-		s.file.Close()
-	}
-}
-
-// deliver writes a chunk, on the loop, and goes on or ends.
-func (s *fileSender) deliver(chunk []byte, err error) {
-	x := s.x
-	memory := x.c.w.loop.Share(s.chunk)
-	defer memory.Release()
-	if x.over {
-		s.file.Close()
-		return
-	}
-	if err == nil {
-		x.c.sock.WriteBuffer(chunk, memory)
-		x.bytes += int64(len(chunk))
-		s.left -= int64(len(chunk))
-		s.off += int64(len(chunk))
-		if s.left > 0 {
-			s.next()
-			return
-		}
-		err = s.finish()
-	}
-	s.file.Close()
-	x.file = nil
-	switch {
-	case err != nil:
-		x.truncate(fmt.Errorf("server: sending a file: %w", err))
-	case !x.order.Complete() && !x.c.sock.Congested():
-		x.uncongest() // else drained does
-	}
-	x.c.wake()
-}
-
-// finish writes the framing after the file.
-func (s *fileSender) finish() error {
-	m := &s.x.h.m
-	out, err := s.x.c.sock.Reserve(32), error(nil)
-	if s.framed {
-		out, err = m.AppendPieceEnd(out)
-	}
-	if err == nil && !s.more {
-		out, err = m.AppendLastBody(out, nil)
-	}
-	if err == nil {
-		s.x.c.sock.Commit(out)
-	}
-	return err
-}
-
-// abandon ends a file whose exchange is over. A chunk under way closes it when
-// it arrives.
-func (s *fileSender) abandon() {
-	if s.waiting {
-		s.file.Close()
-	}
 }

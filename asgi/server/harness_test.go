@@ -46,7 +46,7 @@ func newBench(t testing.TB, cfg Config) *bench {
 	loop := cfg.Loop
 	loop.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	b.Loop = looptest.NewLoop(t, loop)
-	b.w = newWorker(&Server{cfg: cfg, log: cfg.Logger}, b.EventLoop())
+	b.w = newWorker(&Server{cfg: cfg, log: cfg.Logger, files: fileReaders{most: cfg.FileReaders}}, b.EventLoop())
 	return b
 }
 

@@ -276,7 +276,7 @@ func (h *httpConn) drained() {
 	switch x := h.x; {
 	case x == nil:
 	case x.file != nil && x.file.waiting:
-		x.file.next()
+		x.file.resume()
 	case x.file != nil:
 	default:
 		x.uncongest()

@@ -62,3 +62,12 @@ func openFiles() (files []string) {
 	}
 	return files
 }
+
+// memory is the bytes of heap and stacks in use.
+func memory() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc + m.StackInuse)
+}

@@ -192,6 +192,7 @@ func TestDefaultLimits(t *testing.T) {
 		"eventloop.Config.MailboxTasks", "eventloop.Config.BlockedAfter", // eventloop
 		"server.Config.LifespanTimeout", // asgi/internal/engine
 		"server.Config.DrainTimeout",    // TestDefaultDrainTimeout
+		"server.Config.FileReaders",     // TestFileReaders
 	}
 	for _, name := range limits.Names(t, "../..", "server", "http1", "websocket", "eventloop") {
 		shown := slices.Contains(elsewhere, name)

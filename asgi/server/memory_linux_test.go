@@ -1,8 +1,6 @@
 package server
 
 import (
-	"net/netip"
-	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -46,23 +44,11 @@ func BenchmarkIdleWebSocket(b *testing.B) {
 	}
 }
 
-// memory is the bytes of heap and stacks in use.
-func memory() int64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.GC()
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc + m.StackInuse)
-}
-
 // bareWebSocket opens a WebSocket and returns its descriptor.
 func bareWebSocket(b *testing.B, addr string) int {
 	b.Helper()
-	to := netip.MustParseAddrPort(addr)
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	must(b, err)
-	must(b, unix.Connect(fd, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}))
-	_, err = unix.Write(fd, []byte(handshake))
+	fd := dialBare(b, addr)
+	_, err := unix.Write(fd, []byte(handshake))
 	must(b, err)
 	var out [512]byte
 	n, err := unix.Read(fd, out[:])

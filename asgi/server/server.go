@@ -27,6 +27,7 @@ type Server struct {
 	log     *slog.Logger
 	group   *eventloop.Group
 	workers []*worker
+	files   fileReaders
 	state   map[string]any // of the lifespan; set before the first conn
 	running atomic.Bool
 }
@@ -38,7 +39,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.Logger}
+	s := &Server{cfg: cfg, log: cfg.Logger, files: fileReaders{most: cfg.FileReaders}}
 	loop := cfg.Loop
 	loop.Open = s.open
 	loop.Logger = cfg.Logger

@@ -68,8 +68,8 @@ func (h *Handler) checkFiles() error {
 		if name == "" {
 			continue
 		}
-		at, err := h.tree.stat(name)
-		if err == nil && !at.regular {
+		info, err := h.tree.stat(name)
+		if err == nil && !info.Mode().IsRegular() {
 			err = errIrregular
 		}
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"net/http"
 	"os"
 	"path"
 	"strings"
@@ -19,19 +18,19 @@ func (h *Handler) load(key string, old *entry) (*entry, error) {
 	if name == "" {
 		name = "."
 	}
-	at, err := h.tree.stat(name)
+	info, err := h.tree.stat(name)
 	asFolder := strings.HasSuffix(key, "/")
 	switch {
 	case err != nil:
 		return h.nothing(key, err)
-	case at.folder && !asFolder:
+	case info.IsDir() && !asFolder:
 		return newEntry(key, folder), nil
-	case at.folder:
+	case info.IsDir():
 		return h.loadFolder(key, name, old)
-	case asFolder || !at.regular:
+	case asFolder || !info.Mode().IsRegular():
 		return newEntry(key, missing), nil
 	}
-	return h.loadFile(key, name, at.stamp, old)
+	return h.loadFile(key, name, info, old)
 }
 
 // nothing is the entry of a path at which err is all there is.
@@ -48,10 +47,10 @@ func (h *Handler) nothing(key string, err error) (*entry, error) {
 // loadFolder looks up the index of a folder, or lists it.
 func (h *Handler) loadFolder(key, name string, old *entry) (*entry, error) {
 	index := path.Join(name, h.config.Index)
-	at, err := h.tree.stat(index)
+	info, err := h.tree.stat(index)
 	switch {
-	case err == nil && at.regular:
-		return h.loadFile(key, index, at.stamp, old)
+	case err == nil && info.Mode().IsRegular():
+		return h.loadFile(key, index, info, old)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return h.nothing(key, err)
 	case h.config.Listing:
@@ -64,10 +63,10 @@ func (h *Handler) loadFolder(key, name string, old *entry) (*entry, error) {
 	return newEntry(key, missing), nil
 }
 
-// loadFile opens a file, whose stamp is known, and its codings.
-func (h *Handler) loadFile(key, name string, file stamp, old *entry) (*entry, error) {
-	now := h.stampsOf(name, file)
-	if old != nil && old.kind == document && old.stamps == now && !old.racy {
+// loadFile opens a file, of which info is known, and its codings.
+func (h *Handler) loadFile(key, name string, info fs.FileInfo, old *entry) (*entry, error) {
+	now := h.stampsOf(name, info)
+	if old != nil && old.kind == document && old.name == name && old.stamps == now && !old.racy {
 		old.refs.Add(1)
 		return old, nil
 	}
@@ -85,7 +84,7 @@ func (h *Handler) loadFile(key, name string, file stamp, old *entry) (*entry, er
 		if err != nil {
 			continue
 		}
-		if i > 0 && stamp.seconds() < e.stamps[0].seconds() { // the file was replaced meanwhile
+		if i > 0 && stamp.modified/1e9 < e.stamps[0].modified/1e9 { // the file was replaced meanwhile
 			form.close()
 			continue
 		}
@@ -111,7 +110,7 @@ const racePeriod = 2 * time.Second
 // fresh reports whether a file was changed so lately that its time may stand for more
 // than one content.
 func fresh(s stamp) bool {
-	return time.Since(s.time()) < racePeriod
+	return time.Since(time.Unix(0, s.modified)) < racePeriod
 }
 
 // errIrregular says that what was opened is no file.
@@ -132,54 +131,56 @@ func (h *Handler) openForm(name string) (*representation, stamp, error) {
 
 // hold makes a representation of an open file, which is its own or was read.
 func (h *Handler) hold(file fs.File) (*representation, stamp, error) {
-	at, err := factsOf(file.Stat())
-	switch {
-	case err != nil:
+	info, err := file.Stat()
+	if err != nil {
 		return nil, stamp{}, err
-	case !at.regular:
+	}
+	if !info.Mode().IsRegular() {
 		return nil, stamp{}, errIrregular
 	}
 	r := new(representation)
-	if osFile, ok := file.(*os.File); ok && at.size > h.config.MaxFileBytes && !h.cache.frozen {
-		r.file, r.size, r.etag = osFile, at.size, at.tag()
-	} else {
-		if r.data, at.stamp, err = h.readAll(file, at.stamp); err != nil {
-			return nil, stamp{}, err
-		}
-		r.size, r.etag = int64(len(r.data)), contentTag(r.data)
+	if osFile, ok := file.(*os.File); ok && info.Size() > h.config.MaxFileBytes && !h.cache.frozen {
+		r.file = osFile
+	} else if r.data, info, err = h.readAll(file, info); err != nil {
+		return nil, stamp{}, err
 	}
-	if at.modified > 0 {
-		r.lastModified, r.modified = at.time().Format(http.TimeFormat), at.seconds()
+	s := stampOf(info)
+	r.size = s.size
+	r.lastModified = lastModifiedOf(info.ModTime())
+	r.modified = info.ModTime().Unix()
+	if r.etag = s.tag(); r.file == nil {
+		r.size = int64(len(r.data))
+		r.etag = contentTag(r.data)
 	}
-	return r, at.stamp, nil
+	return r, s, nil
 }
 
 // readTries is how often a file is read that changes meanwhile.
 const readTries = 3
 
-// readAll reads a file whole, as it was at one time, and returns its stamp: if it has
-// changed meanwhile, it is read again. One that never rests, or has grown too large, is
-// taken as it was last read.
-func (h *Handler) readAll(file fs.File, s stamp) ([]byte, stamp, error) {
+// readAll reads a file whole, as it was at one time: if it has changed meanwhile, it is
+// read again. One that never rests, or has grown too large, is taken as it was last
+// read.
+func (h *Handler) readAll(file fs.File, info fs.FileInfo) ([]byte, fs.FileInfo, error) {
 	osFile, ok := file.(*os.File)
 	if !ok {
 		data, err := io.ReadAll(file)
-		return data, s, err
+		return data, info, err
 	}
 	for try := 1; ; try++ {
-		data := make([]byte, s.size)
-		n, err := io.ReadFull(io.NewSectionReader(osFile, 0, s.size), data)
+		data := make([]byte, info.Size())
+		n, err := io.ReadFull(io.NewSectionReader(osFile, 0, info.Size()), data)
 		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-			return nil, s, err
+			return nil, info, err
 		}
-		now, err := factsOf(file.Stat())
+		now, err := file.Stat()
 		if err != nil {
-			return nil, s, err
+			return nil, info, err
 		}
-		whole := n == len(data) && now.stamp == s
-		if whole || try == readTries || now.size > h.config.MaxFileBytes && !h.cache.frozen {
-			return data[:n], now.stamp, nil
+		whole := n == len(data) && stampOf(now) == stampOf(info)
+		if whole || try == readTries || now.Size() > h.config.MaxFileBytes && !h.cache.frozen {
+			return data[:n], now, nil
 		}
-		s = now.stamp
+		info = now
 	}
 }

@@ -1,5 +1,0 @@
-//go:build !linux
-
-package static
-
-func beneath(t rootTree) tree { return t }
