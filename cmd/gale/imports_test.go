@@ -32,11 +32,13 @@ var layers = []struct {
 	{"eventloop/...", []string{"eventloop/..."}},
 	{"executor/...", []string{"asgi", "executor/...", "eventloop/procs"}},
 	{"handlers/images", nil},
+	{"handlers/static", []string{"asgi", "executor", "handlers"}},
 	{"handlers/cors", []string{"asgi", "asgi/websocket"}}, // whose rules for origins it shares
 	{"handlers/hub/jwt", []string{"asgi", "handlers/hub", "handlers/internal/jsontext"}},
 	{"handlers/hub/hubtest", []string{"asgi", "asgi/asgitest", "handlers/hub"}}, // for tests
 	// For tests, as the one above:
 	{"handlers/internal/enginetest", []string{"asgi", "asgi/asgitest", "asgi/nethttp", "asgi/server"}},
+	{"handlers/cgi", []string{"asgi", "executor", "handlers"}},
 	{"handlers/...", []string{"asgi", "executor", "handlers/..."}},
 	{"internal/longtest", nil},                           // of tests
 	{"examples/internal/...", []string{"asgi/asgitest"}}, // for tests
@@ -54,7 +56,9 @@ var foreign = map[string][]string{
 	"asgi/nethttp":      {"github.com/gorilla/websocket", "golang.org/x/sys/unix"},
 	"eventloop/...":     {"github.com/panjf2000/gnet/v2/pkg/netpoll", "github.com/panjf2000/gnet/v2/pkg/queue", "github.com/panjf2000/gnet/v2/pkg/errors", "golang.org/x/sys/unix"},
 	"executor/...":      {"github.com/alitto/pond/v2", "golang.org/x/sys/unix"},
+	"handlers/cgi":      {"golang.org/x/sys/unix"},
 	"handlers/images":   {"golang.org/x/image/webp"},
+	"handlers/static":   {"golang.org/x/sys/unix"},
 	"handlers/hub/jwt":  {"github.com/golang-jwt/jwt/v5"},
 	"cmd/gale/...":      {"github.com/urfave/cli/v3", "github.com/pelletier/go-toml/v2", "github.com/pelletier/go-toml/v2/unstable"},
 }

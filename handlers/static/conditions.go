@@ -3,7 +3,6 @@ package static
 import (
 	"net/http"
 	"strings"
-	"time"
 )
 
 // verdict is what a request gets of a representation.
@@ -123,12 +122,4 @@ func cutTag(s string) (tag, rest string) {
 		}
 	}
 	return "", s
-}
-
-// lastModifiedOf writes a time as a Last-Modified field; "" if it is not known.
-func lastModifiedOf(t time.Time) string {
-	if t.IsZero() || t.Unix() <= 0 {
-		return ""
-	}
-	return t.UTC().Format(http.TimeFormat)
 }

@@ -45,8 +45,9 @@
 //
 // The path of the scope is decoded, once, by the server; here "." and ".." and repeated
 // slashes are resolved as in RFC 3986, and what is left is opened below the folder with
-// [os.Root]: neither a path nor a symbolic link leads out of it, whenever that is made.
-// Links inside of it are followed. Only regular files are served, and no name that
+// [os.Root], or on Linux with openat2, which holds to the same rules in one call: neither
+// a path nor a symbolic link leads out of it, whenever that is made. Links inside of it
+// are followed, unless they are absolute. Only regular files are served, and no name that
 // begins with a dot; nor is one of a path of more than 4,096 bytes, or with a NUL.
 // /.well-known has a name that begins with a dot, too: a handler of its own with
 // DotFiles serves it, mounted there.

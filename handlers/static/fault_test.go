@@ -20,10 +20,10 @@ type faulty struct {
 	stats atomic.Int64
 }
 
-func (f *faulty) stat(name string) (fs.FileInfo, error) {
+func (f *faulty) stat(name string) (facts, error) {
 	f.stats.Add(1)
 	if err := f.fail("stat", name); err != nil {
-		return nil, &fs.PathError{Op: "stat", Path: name, Err: err}
+		return facts{}, &fs.PathError{Op: "stat", Path: name, Err: err}
 	}
 	return f.tree.stat(name)
 }

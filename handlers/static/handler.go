@@ -68,8 +68,8 @@ func (h *Handler) checkFiles() error {
 		if name == "" {
 			continue
 		}
-		info, err := h.tree.stat(name)
-		if err == nil && !info.Mode().IsRegular() {
+		at, err := h.tree.stat(name)
+		if err == nil && !at.regular {
 			err = errIrregular
 		}
 		if err != nil {

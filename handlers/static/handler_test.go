@@ -145,6 +145,16 @@ func TestRedirectStaysOnTheHost(t *testing.T) {
 	}
 }
 
+// A root path that is a slash makes no host of a folder.
+func TestRedirectBelowASlash(t *testing.T) {
+	h := open(t, static.Config{Dir: folder(t, site)})
+	scope := asgitest.HTTPScope("GET", "/docs")
+	scope.RootPath = "/"
+	if r := asgitest.Do(t, h, scope, nil); r.Status != 301 || r.Header("location") != "/docs/" {
+		t.Errorf("%d to %q", r.Status, r.Header("location"))
+	}
+}
+
 func TestMounted(t *testing.T) {
 	bothTrees(t, site, static.Config{}, func(t *testing.T, h *static.Handler) {
 		mux := new(handlers.Mux)

@@ -66,8 +66,13 @@ func TestTraversal(t *testing.T) {
 		"/"+strings.Repeat("x", 255), "/"+strings.Repeat("x", 256), "/"+strings.Repeat("x", 5000), "/"+strings.Repeat("x/", 2047), "/"+strings.Repeat("x/", 5000), "/"+strings.Repeat("%2e%2e%2f", 1000),
 		"/ok.txt?/../../secret.txt", "/ok.txt;../../secret.txt", "/proc/self/environ", "/dev/fd/3",
 	)
+	portable := false
 	handler := func(t *testing.T) asgi.Handler {
-		return open(t, static.Config{Dir: trap(t), Listing: true, NotFound: "ok.txt"})
+		h := open(t, static.Config{Dir: trap(t), Listing: true, NotFound: "ok.txt"})
+		if portable = !portable; portable { // one engine has this, the other that
+			static.Portable(h)
+		}
+		return h
 	}
 	enginetest.Each(t, enginetest.Options{}, handler, func(t *testing.T, s *enginetest.Server) {
 		for _, target := range targets {
@@ -105,8 +110,13 @@ func raw(t *testing.T, addr, request string) (head, body string) {
 // A name that is now a file inside and now a link to the outside is never followed out,
 // whenever it changes between a look and an open.
 func TestLinksMadeMeanwhile(t *testing.T) {
+	t.Run("openat2", func(t *testing.T) { linksMadeMeanwhile(t, func(h *static.Handler) *static.Handler { return h }) })
+	t.Run("os.Root", func(t *testing.T) { linksMadeMeanwhile(t, static.Portable) })
+}
+
+func linksMadeMeanwhile(t *testing.T, with func(*static.Handler) *static.Handler) {
 	dir := trap(t)
-	h := open(t, static.Config{Dir: dir, CheckInterval: -1})
+	h := with(open(t, static.Config{Dir: dir, CheckInterval: -1}))
 	stop := make(chan struct{})
 	var flipping sync.WaitGroup
 	flipping.Go(func() {
@@ -238,4 +248,31 @@ func TestFileCutWhileItIsSent(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A file that was cut since it was looked at is not sent as it was, and is looked at
+// again.
+func TestFileCutBeforeItIsSent(t *testing.T) {
+	var dir string
+	handler := func(t *testing.T) asgi.Handler {
+		dir = folder(t, map[string]string{"file": strings.Repeat("x", 1000)})
+		return open(t, static.Config{Dir: dir, MaxFileBytes: -1, CheckInterval: time.Hour})
+	}
+	enginetest.Each(t, enginetest.Options{}, handler, func(t *testing.T, s *enginetest.Server) {
+		const request = "GET /file HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+		if _, body := raw(t, s.Addr, request); len(body) != 1000 {
+			t.Fatalf("%d bytes", len(body))
+		}
+		must(t, os.Truncate(filepath.Join(dir, "file"), 10))
+		if head, body := raw(t, s.Addr, request); strings.HasPrefix(head, "HTTP/1.1 200") {
+			if strings.Contains(head, "1000") && len(body) == 1000 {
+				t.Errorf("%s\n%q", head, body)
+			}
+		} else if !strings.HasPrefix(head, "HTTP/1.1 500") {
+			t.Errorf("%s", head)
+		}
+		if head, body := raw(t, s.Addr, request); !strings.HasPrefix(head, "HTTP/1.1 200") || body != "xxxxxxxxxx" {
+			t.Errorf("%s\n%q", head, body)
+		}
+	})
 }

@@ -111,15 +111,15 @@ func (h *Handler) describe(dir, name string) (listingEntry, bool) {
 	if name[0] == '.' && !h.config.DotFiles || !utf8.ValidString(name) {
 		return listingEntry{}, false
 	}
-	info, err := h.tree.stat(path.Join(dir, name))
+	at, err := h.tree.stat(path.Join(dir, name))
 	if err != nil {
 		return listingEntry{}, false
 	}
-	entry := listingEntry{Name: name, Type: typeFile, Size: info.Size(), Modified: info.ModTime().UTC().Truncate(time.Second)}
-	if info.IsDir() {
+	entry := listingEntry{Name: name, Type: typeFile, Size: at.size, Modified: at.time().Truncate(time.Second)}
+	if at.folder {
 		entry.Type, entry.Size = typeDirectory, 0
 	}
-	return entry, info.IsDir() || info.Mode().IsRegular()
+	return entry, at.folder || at.regular
 }
 
 // html writes the listing as a page. Every name is escaped as text; in a link it is a

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"path"
 	"strings"
@@ -18,19 +19,19 @@ func (h *Handler) load(key string, old *entry) (*entry, error) {
 	if name == "" {
 		name = "."
 	}
-	info, err := h.tree.stat(name)
+	at, err := h.tree.stat(name)
 	asFolder := strings.HasSuffix(key, "/")
 	switch {
 	case err != nil:
 		return h.nothing(key, err)
-	case info.IsDir() && !asFolder:
+	case at.folder && !asFolder:
 		return newEntry(key, folder), nil
-	case info.IsDir():
+	case at.folder:
 		return h.loadFolder(key, name, old)
-	case asFolder || !info.Mode().IsRegular():
+	case asFolder || !at.regular:
 		return newEntry(key, missing), nil
 	}
-	return h.loadFile(key, name, info, old)
+	return h.loadFile(key, name, at.stamp, old)
 }
 
 // nothing is the entry of a path at which err is all there is.
@@ -47,10 +48,10 @@ func (h *Handler) nothing(key string, err error) (*entry, error) {
 // loadFolder looks up the index of a folder, or lists it.
 func (h *Handler) loadFolder(key, name string, old *entry) (*entry, error) {
 	index := path.Join(name, h.config.Index)
-	info, err := h.tree.stat(index)
+	at, err := h.tree.stat(index)
 	switch {
-	case err == nil && info.Mode().IsRegular():
-		return h.loadFile(key, index, info, old)
+	case err == nil && at.regular:
+		return h.loadFile(key, index, at.stamp, old)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return h.nothing(key, err)
 	case h.config.Listing:
@@ -63,10 +64,10 @@ func (h *Handler) loadFolder(key, name string, old *entry) (*entry, error) {
 	return newEntry(key, missing), nil
 }
 
-// loadFile opens a file, of which info is known, and its codings.
-func (h *Handler) loadFile(key, name string, info fs.FileInfo, old *entry) (*entry, error) {
-	now := h.stampsOf(name, info)
-	if old != nil && old.kind == document && old.name == name && old.stamps == now && !old.racy {
+// loadFile opens a file, whose stamp is known, and its codings.
+func (h *Handler) loadFile(key, name string, file stamp, old *entry) (*entry, error) {
+	now := h.stampsOf(name, file)
+	if old != nil && old.kind == document && old.stamps == now && !old.racy {
 		old.refs.Add(1)
 		return old, nil
 	}
@@ -84,7 +85,7 @@ func (h *Handler) loadFile(key, name string, info fs.FileInfo, old *entry) (*ent
 		if err != nil {
 			continue
 		}
-		if i > 0 && stamp.modified/1e9 < e.stamps[0].modified/1e9 { // the file was replaced meanwhile
+		if i > 0 && stamp.seconds() < e.stamps[0].seconds() { // the file was replaced meanwhile
 			form.close()
 			continue
 		}
@@ -110,7 +111,7 @@ const racePeriod = 2 * time.Second
 // fresh reports whether a file was changed so lately that its time may stand for more
 // than one content.
 func fresh(s stamp) bool {
-	return time.Since(time.Unix(0, s.modified)) < racePeriod
+	return time.Since(s.time()) < racePeriod
 }
 
 // errIrregular says that what was opened is no file.
@@ -131,56 +132,54 @@ func (h *Handler) openForm(name string) (*representation, stamp, error) {
 
 // hold makes a representation of an open file, which is its own or was read.
 func (h *Handler) hold(file fs.File) (*representation, stamp, error) {
-	info, err := file.Stat()
-	if err != nil {
+	at, err := factsOf(file.Stat())
+	switch {
+	case err != nil:
 		return nil, stamp{}, err
-	}
-	if !info.Mode().IsRegular() {
+	case !at.regular:
 		return nil, stamp{}, errIrregular
 	}
 	r := new(representation)
-	if osFile, ok := file.(*os.File); ok && info.Size() > h.config.MaxFileBytes && !h.cache.frozen {
-		r.file = osFile
-	} else if r.data, info, err = h.readAll(file, info); err != nil {
-		return nil, stamp{}, err
+	if osFile, ok := file.(*os.File); ok && at.size > h.config.MaxFileBytes && !h.cache.frozen {
+		r.file, r.size, r.etag = osFile, at.size, at.tag()
+	} else {
+		if r.data, at.stamp, err = h.readAll(file, at.stamp); err != nil {
+			return nil, stamp{}, err
+		}
+		r.size, r.etag = int64(len(r.data)), contentTag(r.data)
 	}
-	s := stampOf(info)
-	r.size = s.size
-	r.lastModified = lastModifiedOf(info.ModTime())
-	r.modified = info.ModTime().Unix()
-	if r.etag = s.tag(); r.file == nil {
-		r.size = int64(len(r.data))
-		r.etag = contentTag(r.data)
+	if at.modified > 0 {
+		r.lastModified, r.modified = at.time().Format(http.TimeFormat), at.seconds()
 	}
-	return r, s, nil
+	return r, at.stamp, nil
 }
 
 // readTries is how often a file is read that changes meanwhile.
 const readTries = 3
 
-// readAll reads a file whole, as it was at one time: if it has changed meanwhile, it is
-// read again. One that never rests, or has grown too large, is taken as it was last
-// read.
-func (h *Handler) readAll(file fs.File, info fs.FileInfo) ([]byte, fs.FileInfo, error) {
+// readAll reads a file whole, as it was at one time, and returns its stamp: if it has
+// changed meanwhile, it is read again. One that never rests, or has grown too large, is
+// taken as it was last read.
+func (h *Handler) readAll(file fs.File, s stamp) ([]byte, stamp, error) {
 	osFile, ok := file.(*os.File)
 	if !ok {
 		data, err := io.ReadAll(file)
-		return data, info, err
+		return data, s, err
 	}
 	for try := 1; ; try++ {
-		data := make([]byte, info.Size())
-		n, err := io.ReadFull(io.NewSectionReader(osFile, 0, info.Size()), data)
+		data := make([]byte, s.size)
+		n, err := io.ReadFull(io.NewSectionReader(osFile, 0, s.size), data)
 		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-			return nil, info, err
+			return nil, s, err
 		}
-		now, err := file.Stat()
+		now, err := factsOf(file.Stat())
 		if err != nil {
-			return nil, info, err
+			return nil, s, err
 		}
-		whole := n == len(data) && stampOf(now) == stampOf(info)
-		if whole || try == readTries || now.Size() > h.config.MaxFileBytes && !h.cache.frozen {
-			return data[:n], now, nil
+		whole := n == len(data) && now.stamp == s
+		if whole || try == readTries || now.size > h.config.MaxFileBytes && !h.cache.frozen {
+			return data[:n], now.stamp, nil
 		}
-		info = now
+		s = now.stamp
 	}
 }

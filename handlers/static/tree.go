@@ -11,7 +11,7 @@ import (
 // tree is where files come from: a folder, out of which nothing leads, or a file
 // system. Names are slash-separated, "." is its root. Every method may block.
 type tree interface {
-	stat(name string) (fs.FileInfo, error) // of what a symbolic link leads to
+	stat(name string) (facts, error) // of what a symbolic link leads to
 	open(name string) (fs.File, error)
 	close() error
 }
@@ -25,14 +25,14 @@ func newTree(c *Config) (tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("static: %w", err)
 	}
-	return rootTree{root}, nil
+	return beneath(rootTree{root}), nil
 }
 
 // rootTree is a folder.
 type rootTree struct{ root *os.Root }
 
-func (t rootTree) stat(name string) (fs.FileInfo, error) { return t.root.Stat(name) }
-func (t rootTree) close() error                          { return t.root.Close() }
+func (t rootTree) stat(name string) (facts, error) { return factsOf(t.root.Stat(name)) }
+func (t rootTree) close() error                    { return t.root.Close() }
 
 // open does not wait for a writer where a FIFO has taken the place of a file.
 func (t rootTree) open(name string) (fs.File, error) {
@@ -46,9 +46,9 @@ func (t rootTree) open(name string) (fs.File, error) {
 // fsTree is a file system.
 type fsTree struct{ fsys fs.FS }
 
-func (t fsTree) stat(name string) (fs.FileInfo, error) { return fs.Stat(t.fsys, name) }
-func (t fsTree) open(name string) (fs.File, error)     { return t.fsys.Open(name) }
-func (t fsTree) close() error                          { return nil }
+func (t fsTree) stat(name string) (facts, error)   { return factsOf(fs.Stat(t.fsys, name)) }
+func (t fsTree) open(name string) (fs.File, error) { return t.fsys.Open(name) }
+func (t fsTree) close() error                      { return nil }
 
 // outOfFiles reports whether descriptors have run out.
 func outOfFiles(err error) bool {

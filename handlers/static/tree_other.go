@@ -1,0 +1,5 @@
+//go:build !linux
+
+package static
+
+func beneath(t rootTree) tree { return t }
