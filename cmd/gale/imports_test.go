@@ -60,6 +60,7 @@ var foreign = map[string][]string{
 	"handlers/images":   {"golang.org/x/image/webp"},
 	"handlers/static":   {"golang.org/x/sys/unix"},
 	"handlers/hub/jwt":  {"github.com/golang-jwt/jwt/v5"},
+	"examples/...":      {"github.com/go-chi/chi/v5"},
 	"cmd/gale/...":      {"github.com/urfave/cli/v3", "github.com/pelletier/go-toml/v2", "github.com/pelletier/go-toml/v2/unstable"},
 }
 
