@@ -10,19 +10,35 @@ import (
 
 // address is where to listen.
 type address struct {
-	network string // as of net.Listen: "tcp" or "unix"
+	network string // as of net.Listen: "tcp" or "unix"; or "fd"
 	where   string
 }
 
-func (a address) String() string {
-	if a.network == "unix" {
-		return "unix:" + a.where
+// listen has e listen there.
+func (a address) listen(e engine) (net.Addr, error) {
+	if a.network != "fd" {
+		return e.Listen(a.network, a.where)
 	}
-	return a.where
+	fd, err := parseDescriptor(a.where)
+	if err != nil {
+		return nil, err
+	}
+	l, err := inherited(fd)
+	if err != nil {
+		return nil, err
+	}
+	return e.ListenOn(l)
+}
+
+func (a address) String() string {
+	if a.network == "tcp" {
+		return a.where
+	}
+	return a.network + ":" + a.where
 }
 
 // parseAddress understands host:port, :port for all addresses of the machine,
-// and unix:path.
+// unix:path, and fd:number for a socket that was inherited.
 func parseAddress(s string) (address, error) {
 	if path, ok := strings.CutPrefix(s, "unix:"); ok {
 		if path == "" {
@@ -30,11 +46,15 @@ func parseAddress(s string) (address, error) {
 		}
 		return address{network: "unix", where: path}, nil
 	}
+	if fd, ok := strings.CutPrefix(s, "fd:"); ok {
+		_, err := parseDescriptor(fd)
+		return address{network: "fd", where: fd}, err
+	}
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
 		return address{}, fmt.Errorf("%q is no address; write host:port, for example 127.0.0.1:8080", s)
 	}
-	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+	if _, err := parsePort(port); err != nil {
 		return address{}, fmt.Errorf("%q: a port is a number from 0 to 65535", s)
 	}
 	return address{network: "tcp", where: net.JoinHostPort(host, port)}, nil

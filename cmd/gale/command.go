@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -19,7 +20,7 @@ func newCommand(stdout, stderr io.Writer) *cli.Command {
 		Description: "Begin with \"gale demo\": it serves a chat; open the page it names in two\n" +
 			"browser windows. Every flag can also be set by the environment variable shown\n" +
 			"beside it; the flag wins.",
-		Commands:       []*cli.Command{demoCommand(), hubCommand(), conformCommand(), versionCommand()},
+		Commands:       []*cli.Command{demoCommand(), runCommand(), hubCommand(), conformCommand(), versionCommand()},
 		Version:        version(),
 		Writer:         stdout,
 		ErrWriter:      stderr,
@@ -52,6 +53,34 @@ func subcommand(c *cli.Command) *cli.Command {
 		return action(ctx, c)
 	}
 	return c
+}
+
+// switches are the flags that are on or off.
+var switches = []string{"access-log", "proxy-headers", "metrics"}
+
+// spellSwitches lets switches be written as other servers have them, too: alone for
+// on, and --no-NAME for off. Behind one that is alone, gale run may have its target.
+func spellSwitches(args []string) (spelt []string) {
+	takesTarget := len(args) > 1 && args[1] == "run"
+	for i, arg := range args {
+		if arg == "--" {
+			return append(spelt, args[i:]...)
+		}
+		name, isFlag := strings.CutPrefix(arg, "--")
+		off, negated := strings.CutPrefix(name, "no-")
+		switch {
+		case isFlag && negated && slices.Contains(switches, off):
+			arg = "--" + off + "=off"
+		case isFlag && slices.Contains(switches, name) && (i+1 == len(args) || isNoValue(args[i+1], takesTarget)):
+			arg += "=on"
+		}
+		spelt = append(spelt, arg)
+	}
+	return spelt
+}
+
+func isNoValue(arg string, takesTarget bool) bool {
+	return strings.HasPrefix(arg, "-") || takesTarget && arg != "on" && arg != "off"
 }
 
 // onUsageError makes one line of what the library found wrong with the flags.

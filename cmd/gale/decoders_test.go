@@ -109,6 +109,7 @@ var decoderInputs = sync.OnceValue(func() []decoderInput {
 		{"a wide If-None-Match", getRequest("/hub/poll?ch=a&wait=0", "If-None-Match: "+repeat(`"a",`, 15<<10)+"\r\n"), []int{200, 400}, "lists in fields"},
 		{"a wide Range", getRequest("/hub/client.js", "Range: bytes="+repeat("0-0,", 15<<10)+"\r\n"), []int{200, 206, 416, 404}, "lists in fields"},
 		{"a wide Forwarded", getRequest("/hub/poll?ch=a&wait=0", "Forwarded: "+repeat("for=a,", 10<<10)+"\r\n"), []int{200}, "lists in fields"},
+		{"a wide X-Forwarded-For", getRequest("/hub/poll?ch=a&wait=0", "X-Forwarded-For: "+repeat("10.0.0.1,", 7<<10)+"\r\n"), []int{200}, "proxies in"},
 		{"a wide Upgrade", getRequest("/hub/ws", "Connection: upgrade\r\nUpgrade: "+repeat("a,", 30<<10)+"\r\n"), []int{400, 404, 426}, "lists in fields"},
 		{"many subprotocols", getRequest("/hub/ws", "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
 			"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: gale.hub.v1, "+several("a%d,", 1000)+"b\r\n"), []int{400}, "subprotocols that a client offers"},

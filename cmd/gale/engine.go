@@ -12,6 +12,7 @@ import (
 // engine is what serves an application: the event loop, or net/http.
 type engine interface {
 	Listen(network, address string) (net.Addr, error)
+	ListenOn(l net.Listener) (net.Addr, error)
 	Run(ctx context.Context) error
 	Close() error
 }
@@ -30,6 +31,10 @@ func newEngine(name string, c server.Config, secure *tls.Config) (engine, error)
 			Handler:        c.Handler,
 			Logger:         c.Logger,
 			AccessLog:      c.AccessLog,
+			RootPath:       c.RootPath,
+			Name:           c.Name,
+			Headers:        c.Headers,
+			TrustedProxies: c.TrustedProxies,
 			AllowedOrigins: c.AllowedOrigins,
 			WebSocket:      c.WebSocket,
 			MaxBodyBytes:   c.HTTP.MaxBodyBytes,

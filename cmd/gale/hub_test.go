@@ -75,14 +75,14 @@ func TestServePublishes(t *testing.T) {
 	for _, engine := range []string{engineLoop, engineNetHTTP} {
 		t.Run(engine, func(t *testing.T) {
 			config := file(t, t.TempDir(), "gale.toml", `
-mount = "/elsewhere"
+hub-path = "/elsewhere"
 [anonymous]
 publish = ["open:*"]
 [channels."*"]
 history-messages = 1
 `)
 			cmd := command(t, []string{"GALE_API_KEYS=" + apiKey, "GALE_METRICS=on"},
-				"serve", "--addr", "127.0.0.1:0", "--engine", engine, "--config", config, "--mount", "/hub")
+				"serve", "--addr", "127.0.0.1:0", "--engine", engine, "--config", config, "--hub-path", "/hub")
 			p := serveCommand(t, cmd)
 			client := newClient(t)
 			for _, c := range []struct {
@@ -479,8 +479,8 @@ func TestServeSettings(t *testing.T) {
 		{text: "addr = \":0\"\naddr = \":1\"\n", says: "gale.toml:2:"},
 		{text: "engine = \"jet\"\n" + anyone, says: `gale.toml:1: engine: "jet" is none of loop, nethttp`},
 		{text: "log-level = \"loud\"\n" + anyone, says: `gale.toml:1: log-level: "loud" is none of`},
-		{text: "mount = \"hub\"\n" + anyone, says: `gale.toml:1: mount: "hub" is no path`},
-		{text: "mount = \"/\"\n" + anyone, says: `gale.toml:1: mount: "/" is no path`},
+		{text: "hub-path = \"hub\"\n" + anyone, says: `gale.toml:1: hub-path: "hub" is no path`},
+		{text: "hub-path = \"/\"\n" + anyone, says: `gale.toml:1: hub-path: "/" is no path`},
 		{text: "metrics = \"maybe\"\n" + anyone, says: `gale.toml:1: metrics: "maybe" is none of on, off`},
 		{text: "drain-timeout = \"soon\"\n" + anyone, says: `gale.toml:1: drain-timeout: "soon" is no time`},
 		{text: "allowed-origins = [\"https://a.*\"]\n" + anyone, says: `gale.toml:1: allowed-origins: cors: the origin "https://a.*" is not`},
@@ -513,7 +513,26 @@ func TestServeSettings(t *testing.T) {
 		{text: anyone + "[channels.\"a:*\"]\npresence = true", says: `gale.toml:3: channels.a:*: no channel's name begins so`},
 		{text: anyone + "[api]\nkeys = [\"one of sixteen bytes,another of sixteen\"]", says: `gale.toml:4: api.keys: a key has at least 16 characters, and no comma`},
 		{text: anyone, args: "--api-keys ,", says: "--api-keys: there are commas, and no key between them"},
+		{text: "forwarded-allow-ips = [\"proxy\"]\n" + anyone, says: `gale.toml:1: forwarded-allow-ips: "proxy" is no address`},
+		{text: "proxy-headers = \"maybe\"\n" + anyone, says: `gale.toml:1: proxy-headers: "maybe" is none of on, off`},
 		{args: "--config nothing.toml", says: "nothing.toml: no such file"},
+		{text: anyone + "[[mount]]\npath = \"/files\"\nstatic = \".\"\nlisting = true\n[[mount.cache]]\npattern = \"*.js\"\ncache-control = \"no-store\"\n[[mount]]\npath = \"/\"\ncgi = \".\""},
+		{text: anyone + "[[mount]]\nstatic = \".\"", says: `gale.toml:3: mount[0].path: "" is no path to mount on`},
+		{text: anyone + "[[mount]]\npath = \"files\"\nstatic = \".\"", says: `gale.toml:4: mount[0].path: "files" is no path to mount on`},
+		{text: anyone + "[[mount]]\npath = \"/files\"", says: `gale.toml:3: mount[0]: it has neither static nor cgi nor program`},
+		{text: anyone + "[[mount]]\npath = \"/files\"\nstatic = \".\"\ncgi = \".\"", says: `gale.toml:3: mount[0]: it has static and cgi`},
+		{text: anyone + "[[mount]]\npath = \"/a\"\nstatic = \".\"\n[[mount]]\npath = \"/a\"\ncgi = \".\"", says: `gale.toml:7: mount[1].path: "/a" is taken`},
+		{text: anyone + "[[mount]]\npath = \"/hub\"\nstatic = \".\"", says: `gale.toml:4: mount[0].path: "/hub" is taken`},
+		{text: anyone + "[[mount]]\npath = \"/a\"\nstatic = \".\"\ntimeout = \"5s\"", says: `gale.toml:6: mount[0].timeout: it does not go with static`},
+		{text: anyone + "[[mount]]\npath = \"/a\"\ncgi = \".\"\nlisting = true", says: `gale.toml:6: mount[0].listing: it does not go with cgi`},
+		{text: anyone + "[[mount]]\npath = \"/a\"\ncgi = \".\"\ntimeout = \"soon\"", says: `gale.toml:6: mount[0].timeout: "soon" is no time`},
+		{text: anyone + "[[mount]]\npath = \"/a\"\ncgi = \".\"\nprocesses = -1", says: `gale.toml:6: mount[0].processes: a limit is not negative`},
+		{text: anyone + "[[mount]]\npath = \"/a\"\ncgi = \".\"\nmax-body = \"big\"", says: `gale.toml:6: mount[0].max-body: "big" is no size`},
+		{text: anyone + "[[mount]]\npath = \"/a\"\ncgi = \".\"\nenv = [\"HOME\"]", says: `gale.toml:6: mount[0].env: "HOME" is no variable`},
+		{text: anyone + "[[mount]]\npath = \"/a\"\nstatic = \".\"\nheaders = [\"x\"]", says: `gale.toml:6: mount[0].headers: "x" is no field`},
+		{text: anyone + "[[mount]]\npath = \"/a\"\nstatic = \"nowhere\"", says: `gale.toml:3: mount[0]: `},
+		{text: anyone + "[[mount]]\npath = \"/a\"\ncgi = \"nowhere\"", says: `gale.toml:3: mount[0]: `},
+		{text: anyone + "[[mount]]\npath = \"/a\"\nfiles = \".\"", says: `gale.toml:5: there is no setting "mount.files"`},
 	} {
 		args := append([]string{"serve", "--check"}, strings.Fields(c.args)...)
 		if c.text != "" {

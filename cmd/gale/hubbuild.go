@@ -22,12 +22,24 @@ import (
 type hubSetup struct {
 	mount        string
 	origins      []string
+	proxies      []string // that are believed
 	keys         []string // of the API of servers
 	metrics      bool
 	secure       *tls.Config
 	authenticate hub.Authenticate
 	config       hub.Config
 	cursors      *cursor.Signer
+	mounts       []mount // what is served beside the hub
+}
+
+// maxBody is the longest body of a request that anybody here takes, in bytes. Who
+// takes less says so itself.
+func (s *hubSetup) maxBody(message int) int64 {
+	most := int64(max(message, 4<<20))
+	for i := range s.mounts {
+		most = max(most, s.mounts[i].cgi.MaxBodyBytes)
+	}
+	return most
 }
 
 // revocationMargin is how much longer the hub remembers whom it has shut out than a
@@ -40,6 +52,9 @@ func (f *hubFlags) setup(file *hubFile, logger *slog.Logger) (s hubSetup, err er
 	get(&err, &s.origins, &f.origins)
 	get(&err, &s.keys, &f.keys)
 	get(&err, &s.metrics, &f.metrics)
+	if err == nil {
+		s.proxies, err = f.proxies.trusted()
+	}
 	if err == nil && strings.Contains(strings.Join(file.API.Keys, ""), ",") { // it would make two of one
 		err = file.wrong("api.keys", errAPIKey)
 	}
@@ -61,6 +76,9 @@ func (f *hubFlags) setup(file *hubFile, logger *slog.Logger) (s hubSetup, err er
 	}
 	if err == nil {
 		s.cursors, err = hubCursors(file)
+	}
+	if err == nil {
+		s.mounts, err = file.mounts(s.mount, "/healthz", "/metrics")
 	}
 	s.config.Logger = logger
 	return s, err

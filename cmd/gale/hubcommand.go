@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -21,6 +22,7 @@ import (
 // hubFlags are the flags of gale serve.
 type hubFlags struct {
 	*serveFlags
+	proxies   *proxyFlags
 	config    setting[string]
 	check     bool
 	mount     setting[string]
@@ -38,8 +40,9 @@ type hubFlags struct {
 func newHubFlags() *hubFlags {
 	return &hubFlags{
 		serveFlags: newServeFlags("127.0.0.1:8080", "off"),
+		proxies:    newProxyFlags(),
 		config:     setting[string]{name: "config", usage: "read settings from this `FILE`, in TOML", parse: asIs},
-		mount:      setting[string]{name: "mount", usage: "serve the hub under this `PATH`", value: "/hub", parse: parseMount},
+		mount:      setting[string]{name: "hub-path", usage: "serve the hub under this `PATH`", value: "/hub", parse: parseMount},
 		origins: setting[[]string]{
 			name:  "allowed-origins",
 			usage: "let pages of these foreign `ORIGINS` in, each scheme://host[:port], with commas between; * is any",
@@ -70,17 +73,14 @@ func newHubFlags() *hubFlags {
 			name:  "metrics",
 			usage: "serve figures for Prometheus at /metrics, to everybody: `on|off`",
 			value: "off",
-			parse: func(s string) (bool, error) {
-				s, err := oneOf("on", "off")(s)
-				return s == "on", err
-			},
+			parse: parseSwitch,
 		},
 	}
 }
 
 func (f *hubFlags) flags() []cli.Flag {
 	check := &cli.BoolFlag{Name: "check", Usage: "see whether the settings are right, and serve nothing", Destination: &f.check}
-	return append([]cli.Flag{f.config.flag(), check}, append(f.serveFlags.flags(),
+	return append([]cli.Flag{f.config.flag(), check}, append(slices.Concat(f.serveFlags.flags(), f.proxies.flags()),
 		f.mount.flag(), f.origins.flag(), f.anonymous.flag(), f.keys.flag(), f.secret.flag(),
 		f.certificate.flag(), f.key.flag(), f.metrics.flag())...)
 }
@@ -152,8 +152,10 @@ func (f *hubFlags) fromFile(c *cli.Command, file *hubFile) {
 		{&f.logFormat, "log-format", file.LogFormat},
 		{&f.accessLog, "access-log", file.AccessLog},
 		{&f.drain, "drain-timeout", file.DrainTimeout},
-		{&f.mount, "mount", file.Mount},
+		{&f.mount, "hub-path", file.HubPath},
 		{&f.metrics, "metrics", file.Metrics},
+		{&f.proxies.headers, "proxy-headers", file.ProxyHeaders},
+		{&f.proxies.allowed, "forwarded-allow-ips", joined(file.ForwardedAllowIPs)},
 		{&f.certificate, "tls.certificate", near(file, file.TLS.Certificate)},
 		{&f.key, "tls.key", near(file, file.TLS.Key)},
 		{&f.origins, "allowed-origins", joined(file.AllowedOrigins)},
@@ -185,10 +187,10 @@ func hubCommand() *cli.Command {
 	f := newHubFlags()
 	return subcommand(&cli.Command{
 		Name:  "serve",
-		Usage: "serve a hub: publish and subscribe over WebSocket, SSE and long-polling",
+		Usage: "serve a hub: publish and subscribe over WebSocket, SSE and long-polling; and files and programs beside it",
 		Description: "Serves a hub without any code. A flag wins over the environment, that over the\n" +
-			"file, and that over the default. Channels, keys for tokens and limits are in the\n" +
-			"file only. To try it:\n\n" +
+			"file, and that over the default. Channels, keys for tokens, limits, and files and\n" +
+			"programs that are served beside the hub are in the file only. To try it:\n\n" +
 			"   gale serve --anonymous all",
 		Flags: f.flags(),
 		Action: func(ctx context.Context, c *cli.Command) error {
@@ -218,7 +220,12 @@ func (f *hubFlags) run(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	f.secure = setup.secure
-	h, handler, err := setup.build()
+	m, err := newMounts(setup.mounts, logger, func(i int, err error) error { return file.wrong(fmt.Sprintf("mount[%d]", i), err) })
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.close()) }()
+	h, handler, err := setup.build(m)
 	if err != nil {
 		return err
 	}
@@ -228,7 +235,8 @@ func (f *hubFlags) run(ctx context.Context, c *cli.Command) (err error) {
 		Handler:        handler,
 		Logger:         logger,
 		AllowedOrigins: setup.origins,
-		HTTP:           http1.Config{MaxBodyBytes: int64(max(message, 4<<20))},
+		TrustedProxies: setup.proxies,
+		HTTP:           http1.Config{MaxBodyBytes: setup.maxBody(message)},
 		WebSocket:      websocket.Config{MaxMessageBytes: int64(message)},
 		// Most requests wait, and browsers that leave end their stream.
 		HalfClose: server.HalfCloseDisconnects,
@@ -272,6 +280,9 @@ func (f *hubFlags) welcome(w io.Writer, addr net.Addr, s *hubSetup) {
 		here = strings.Replace(here, "http://", "https://", 1)
 	}
 	fmt.Fprintf(w, "gale serves a hub on %s under %s\n", here, s.mount)
+	for _, one := range s.mounts {
+		fmt.Fprintf(w, "  and %v under %s/\n", one.target(), one.path)
+	}
 	if len(s.keys) == 0 {
 		fmt.Fprintln(w, "There is no API for servers, for there is no key for it: see --api-keys.")
 	}

@@ -24,13 +24,16 @@ type hubFile struct {
 
 	Addr           *string  `toml:"addr"`
 	Engine         *string  `toml:"engine"`
-	Mount          *string  `toml:"mount"`
+	HubPath        *string  `toml:"hub-path"`
 	AllowedOrigins []string `toml:"allowed-origins"`
 	LogLevel       *string  `toml:"log-level"`
 	LogFormat      *string  `toml:"log-format"`
 	AccessLog      *string  `toml:"access-log"`
 	DrainTimeout   *string  `toml:"drain-timeout"`
 	Metrics        *string  `toml:"metrics"`
+
+	ProxyHeaders      *string  `toml:"proxy-headers"`
+	ForwardedAllowIPs []string `toml:"forwarded-allow-ips"`
 
 	TLS struct {
 		Certificate *string `toml:"certificate"`
@@ -68,6 +71,8 @@ type hubFile struct {
 	} `toml:"limits"`
 
 	Channels map[string]hubFileChannel `toml:"channels"`
+
+	Mounts []mountTable `toml:"mount"`
 }
 
 // hubFileKey is a key that tokens are checked with.

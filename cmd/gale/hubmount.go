@@ -12,12 +12,12 @@ import (
 )
 
 // build makes the hub, and the handler of all that is served.
-func (s *hubSetup) build() (*hub.Hub, asgi.Handler, error) {
+func (s *hubSetup) build(m *mounts) (*hub.Hub, asgi.Handler, error) {
 	h, err := hub.New(s.config)
 	if err != nil {
 		return nil, nil, usagef("%w", err)
 	}
-	handler, err := s.handler(h)
+	handler, err := s.handler(h, m)
 	if err != nil {
 		_ = h.Close() // the reason to leave is known
 		return nil, nil, usagef("%w", err)
@@ -25,9 +25,10 @@ func (s *hubSetup) build() (*hub.Hub, asgi.Handler, error) {
 	return h, handler, nil
 }
 
-func (s *hubSetup) handler(h *hub.Hub) (asgi.Handler, error) {
+func (s *hubSetup) handler(h *hub.Hub, m *mounts) (asgi.Handler, error) {
 	mux := new(handlers.Mux)
 	mux.HTTP("/healthz", handlers.NewFixed(200, "ok\n"))
+	m.add(mux, s.mounts)
 	if s.metrics {
 		mux.HTTP("GET /metrics", hubMetrics(h))
 	}

@@ -29,7 +29,7 @@ func main() {
 func run(args []string, stdout, stderr io.Writer) int {
 	command := newCommand(stdout, stderr)
 	code := exitOK
-	if err := command.Run(context.Background(), args); err != nil {
+	if err := command.Run(context.Background(), spellSwitches(args)); err != nil {
 		fmt.Fprintf(command.ErrWriter, "gale: %v\n", oneLine(err))
 		code = exitCode(err)
 	}

@@ -33,7 +33,7 @@ func newServeFlags(addr, accessLog string) *serveFlags {
 	return &serveFlags{
 		addr: setting[address]{
 			name:  "addr",
-			usage: "listen on `HOST:PORT`, on :PORT for every address, or on unix:PATH",
+			usage: "listen on `HOST:PORT`, on :PORT for every address, on unix:PATH, or on fd:NUMBER, an inherited socket",
 			value: addr,
 			parse: parseAddress,
 		},
@@ -139,7 +139,7 @@ func (f *serveFlags) serve(ctx context.Context, c *cli.Command, config server.Co
 	if err != nil {
 		return err
 	}
-	bound, err := srv.Listen(addr.network, addr.where)
+	bound, err := addr.listen(srv)
 	if err != nil {
 		_ = srv.Close() // the reason to leave is known
 		return listenError(addr, err)

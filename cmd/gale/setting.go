@@ -13,10 +13,11 @@ import (
 //
 // Not safe for concurrent use.
 type setting[T any] struct {
-	name  string
-	usage string
-	value string // as text: the default, then what was given
-	parse func(string) (T, error)
+	name   string
+	usage  string
+	value  string // as text: the default, then what was given
+	preset string // the default
+	parse  func(string) (T, error)
 
 	source environment
 	place  string // in a file, if the value is from there
@@ -25,6 +26,7 @@ type setting[T any] struct {
 // flag returns the setting as the library sees it: a text, so that every error
 // about its value is ours.
 func (s *setting[T]) flag() cli.Flag {
+	s.preset = s.value
 	s.source.key = "GALE_" + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
 	return &cli.StringFlag{
 		Name:        s.name,
@@ -43,6 +45,14 @@ func (s *setting[T]) get() (T, error) {
 	}
 	return v, nil
 }
+
+// given reports whether the setting was given on the command line, or in the
+// environment.
+func (s *setting[T]) given(c *cli.Command, inEnvironment bool) bool {
+	return c.IsSet(s.name) && s.source.used == inEnvironment
+}
+
+func (s *setting[T]) flagName() string { return s.name }
 
 // origin names where the value is from, for errors.
 func (s *setting[T]) origin() string {

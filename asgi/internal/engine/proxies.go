@@ -66,6 +66,10 @@ func (p *Proxies) Apply(s *asgi.Scope) {
 	}
 }
 
+// maxProxies bounds the proxies in X-Forwarded-For that are walked over: no request
+// takes that many, and every one costs time on a loop.
+const maxProxies = 32
+
 func (p *Proxies) trusts(peer asgi.Address) bool {
 	addr, err := netip.ParseAddr(peer.Host)
 	if err != nil { // the far end of a Unix socket has no address
@@ -89,8 +93,10 @@ func (p *Proxies) contains(addr netip.Addr) bool {
 
 // client walks X-Forwarded-For from its end, where the nearest proxy has written,
 // to the first address that is no trusted proxy: what is before it anybody may have
-// made up. Of what is no address nothing more is believed.
+// made up. Of what is no address nothing more is believed, nor of what is beyond
+// maxProxies.
 func (p *Proxies) client(headers []asgi.Header) (client string, ok bool) {
+	walked := 0
 	for i := len(headers) - 1; i >= 0; i-- {
 		if headers[i].Name != "x-forwarded-for" {
 			continue
@@ -105,7 +111,7 @@ func (p *Proxies) client(headers []asgi.Header) (client string, ok bool) {
 				return client, ok
 			}
 			client, ok = addr.String(), true
-			if !p.contains(addr) {
+			if walked++; walked == maxProxies || !p.contains(addr) {
 				return client, ok
 			}
 		}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/gale-server/gale/asgi"
@@ -28,6 +29,7 @@ func TestProxies(t *testing.T) {
 		"everybody":                 {[]string{"*"}, "203.0.113.5", forwarded("198.51.100.7, 192.0.2.1", "wss"), "198.51.100.7", "https"},
 		"no address":                {local, "127.0.0.1", forwarded("unknown", "https"), "127.0.0.1", "https"},
 		"none before an address":    {[]string{"10.0.0.0/8"}, "10.0.0.1", forwarded("198.51.100.7, _hidden, 10.0.0.2", ""), "10.0.0.2", "http"},
+		"too many proxies":          {[]string{"*"}, "10.0.0.1", forwarded("198.51.100.7, 192.0.2.32"+strings.Repeat(", 10.0.0.2", maxProxies-1), ""), "192.0.2.32", "http"},
 		"empty elements":            {local, "127.0.0.1", forwarded(", 198.51.100.7 , ,", ""), "198.51.100.7", "http"},
 		"empty":                     {local, "127.0.0.1", forwarded("", ""), "127.0.0.1", "http"},
 		"with a port":               {local, "127.0.0.1", forwarded("198.51.100.7:4711", ""), "198.51.100.7", "http"},
