@@ -64,7 +64,7 @@ func TestHotRequestsDoNotAllocate(t *testing.T) {
 	for name, request := range hot(t) {
 		most := 0.0
 		if name == "range" {
-			most = 6
+			most = 8 // with the race detector; 6 without
 		}
 		if n := testing.AllocsPerRun(100, request); n > most {
 			t.Errorf("%s: %v allocations", name, n)
