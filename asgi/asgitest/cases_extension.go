@@ -217,6 +217,113 @@ var extensionCases = []testCase{
 			s.dial().get("/").is(200, "ok")
 		},
 	},
+	{
+		name:   "http/113 parts of one open file at the same time",
+		clause: "http.response.zerocopysend: an offset is an argument, not the position of the file, which nobody moves",
+		link:   specZeroCopy,
+		run: func(s *session) {
+			content := strings.Repeat("0123456789abcdef", 5<<20/16)
+			file := s.openFile(s.tempFile(content))
+			var scripts []script
+			offsets := []int64{0, 1, 100_003, 4 << 20}
+			for _, offset := range offsets {
+				scripts = append(scripts, on(fmt.Sprint("/", offset), send(start(200)),
+					send(&asgi.HTTPResponseZeroCopySend{File: file, Offset: offset, Count: -1, MoreBody: true}), send(more("|")),
+					send(&asgi.HTTPResponseZeroCopySend{File: file, Offset: offset, Count: 1 << 20, MoreBody: offset > 0}), send(last("end"))))
+			}
+			s.serve(scripts...)
+			var conns []*wire
+			for _, offset := range offsets {
+				w := s.dial()
+				w.request(fmt.Sprint("GET /", offset))
+				conns = append(conns, w)
+			}
+			for i, offset := range offsets {
+				want := content[offset:] + "|" + content[offset:][:1<<20]
+				if offset > 0 {
+					want += "end"
+				}
+				conns[i].response("GET").is(200, want)
+			}
+			if at, err := file.Seek(0, 1); at != 0 || err != nil {
+				s.tb.Errorf("the file's position was moved to %d, %v", at, err)
+			}
+		},
+	},
+	{
+		name:   "http/114 zero-copy send beyond the end of the file",
+		clause: "decision: a count that the file does not have is an error, not a shorter body",
+		link:   specZeroCopy,
+		run: func(s *session) {
+			file := s.openFile(s.tempFile("0123456789"))
+			s.serve(on("/", send(start(200)), sendMalformed(&asgi.HTTPResponseZeroCopySend{File: file, Offset: 1, Count: 10}), raise()))
+			s.dial().get("/").hasStatus(500)
+		},
+	},
+	{
+		name:   "http/115 a file that shrinks while it is sent",
+		clause: "a response that cannot be completed is visibly truncated (RFC 9112 section 8)",
+		link:   "https://www.rfc-editor.org/rfc/rfc9112#section-8",
+		run: func(s *session) {
+			path, size := s.largeFile()
+			s.serve(on("/path", send(start(200, size)), send(&asgi.HTTPResponsePathSend{Path: path})),
+				on("/part", send(start(200)), fileStep{path, 0, -1, true}, disconnectedAfter()))
+			for _, target := range []string{"/path", "/part"} {
+				s.resize(path, largeFile)
+				w := s.dial()
+				w.request("GET " + target)
+				r := w.head()
+				s.resize(path, 1)
+				w.body("GET", r)
+				r.truncated()
+				w.ends()
+			}
+		},
+	},
+	{
+		name:   "http/116 a client that leaves while a file is sent",
+		clause: "http.disconnect: sent when the client is gone, whatever is being sent",
+		link:   specZeroCopy,
+		run: func(s *session) {
+			path, _ := s.largeFile()
+			s.serve(on("/", send(start(200)), fileStep{path, 0, -1, true}, disconnectedAfter(), signal("told")))
+			w := s.dial()
+			w.request("GET /")
+			w.head()
+			w.abort()
+			s.wait("told")
+		},
+	},
+}
+
+// largeFile is more than what sockets hold, in bytes.
+const largeFile = 64 << 20
+
+// largeFile makes a file of that size, which takes no room on the disk, and returns
+// its Content-Length, too.
+func (s *session) largeFile() (path, length string) {
+	s.tb.Helper()
+	path = s.tempFile("")
+	s.resize(path, largeFile)
+	return path, fmt.Sprint("content-length: ", largeFile)
+}
+
+func (s *session) resize(path string, size int64) {
+	s.tb.Helper()
+	if err := os.Truncate(path, size); err != nil {
+		s.tb.Fatal(err)
+	}
+}
+
+// openFile opens a file until the test is over.
+func (s *session) openFile(path string) *os.File {
+	s.tb.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	s.tb.Cleanup(func() { file.Close() })
+	return file
 }
 
 // disconnectedAfter takes the request, if it has not been taken, and the

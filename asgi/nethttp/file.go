@@ -25,7 +25,7 @@ func (x *httpExchange) sendPath(path string) error {
 		err = fmt.Errorf("%s is not a regular file", path)
 	}
 	if err == nil {
-		err = x.res.part(file, 0, info.Size(), false, x.persists())
+		err = x.res.part(filePart{file: file, n: info.Size()}, false, x.persists())
 	}
 	if err != nil {
 		file.Close()
@@ -36,10 +36,10 @@ func (x *httpExchange) sendPath(path string) error {
 
 // sendFile sends a part of an open file.
 func (x *httpExchange) sendFile(e *asgi.HTTPResponseZeroCopySend) error {
-	file, offset, count, err := partOf(e)
+	part, err := partOf(e)
 	if err == nil {
-		if err = x.res.part(file, offset, count, e.MoreBody, x.persists()); err != nil {
-			file.Close()
+		if err = x.res.part(part, e.MoreBody, x.persists()); err != nil {
+			part.file.Close()
 		}
 	}
 	if err != nil {
@@ -48,23 +48,25 @@ func (x *httpExchange) sendFile(e *asgi.HTTPResponseZeroCopySend) error {
 	return nil
 }
 
-// partOf returns a file of our own, and which part of it is meant.
-func partOf(e *asgi.HTTPResponseZeroCopySend) (file *os.File, offset, count int64, err error) {
-	offset, count = e.Offset, e.Count
+// partOf returns which part of a file is meant, with a descriptor of our own.
+func partOf(e *asgi.HTTPResponseZeroCopySend) (filePart, error) {
+	offset, count := e.Offset, e.Count
 	if offset < 0 {
-		if offset, err = e.File.Seek(0, io.SeekCurrent); err != nil {
-			return nil, 0, 0, err
+		at, err := e.File.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return filePart{}, err
 		}
+		offset = at
 	}
 	info, err := e.File.Stat()
 	if err != nil {
-		return nil, 0, 0, err
+		return filePart{}, err
 	}
 	if rest := max(info.Size()-offset, 0); count < 0 {
 		count = rest
 	} else if count > rest {
-		return nil, 0, 0, errors.New("count is beyond the end of the file")
+		return filePart{}, errors.New("count is beyond the end of the file")
 	}
-	file, err = engine.Duplicate(e.File)
-	return file, offset, count, err
+	file, err := engine.Duplicate(e.File)
+	return filePart{file: file, off: offset, n: count, shared: true}, err
 }

@@ -33,15 +33,21 @@ type response struct {
 
 // piece is a part of a response, in the order it is written.
 type piece struct {
-	hints    []string
-	status   int // of a head
-	header   http.Header
-	body     []byte
-	file     *os.File
-	off, n   int64 // of file
+	hints  []string
+	status int // of a head
+	header http.Header
+	body   []byte
+	filePart
 	trailers []asgi.Header
 	end      ending
 	weight   int // bytes
+}
+
+// filePart is a part of a file.
+type filePart struct {
+	file   *os.File
+	off, n int64 // bytes
+	shared bool  // the position of file is somebody else's, too
 }
 
 // ending is how a response ends.
@@ -155,12 +161,13 @@ func (s *response) body(p []byte, l asgi.Lifetime, more, persist bool) error {
 
 // part sends n bytes of a file as a piece of the body. The file is the
 // response's from then on. However large it is, it does no more than congest.
-func (s *response) part(f *os.File, off, n int64, more, persist bool) error {
+func (s *response) part(f filePart, more, persist bool) error {
+	n := f.n
 	out, err := s.account(n, more, persist)
 	if err != nil {
 		return err
 	}
-	out.file, out.off, out.n = f, off, n
+	out.filePart = f
 	out.weight = int(min(n, int64(s.h.cfg.HighWatermark)+1))
 	if s.bodiless() {
 		out.n = 0

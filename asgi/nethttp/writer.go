@@ -5,6 +5,8 @@ import (
 	"maps"
 	"net/http"
 	"time"
+
+	"github.com/gale-server/gale/asgi/internal/engine"
 )
 
 // writeChunk is what is written at once under one deadline, in bytes.
@@ -129,9 +131,29 @@ func (t *writer) body(p []byte) error {
 	return nil
 }
 
-// file copies a part of a file and closes it. One that has become shorter
-// meanwhile is an error: its length was promised.
+// largePart is from where a part of a file goes to net/http as a file, in bytes, which
+// the kernel sends then.
+const largePart = 64 << 10
+
+// file sends a part of a file and closes it. A file that has become shorter meanwhile
+// is an error: its length was promised.
 func (t *writer) file(p *piece) error {
+	var err error
+	if to, ok := t.w.(io.ReaderFrom); ok && p.n >= largePart && p.standAlone() {
+		err = t.handOver(p, to)
+	} else {
+		err = t.copyFile(p)
+	}
+	if err != nil {
+		return err
+	}
+	err = p.file.Close()
+	p.file = nil
+	return err
+}
+
+// copyFile reads and writes.
+func (t *writer) copyFile(p *piece) error {
 	if t.buf == nil {
 		t.buf = make([]byte, writeChunk)
 	}
@@ -151,9 +173,40 @@ func (t *writer) file(p *piece) error {
 		p.off += int64(n)
 		p.n -= int64(n)
 	}
-	err := p.file.Close()
-	p.file = nil
-	return err
+	return nil
+}
+
+// handOver is copyFile for net/http, which knows how to send a file.
+func (t *writer) handOver(p *piece, to io.ReaderFrom) error {
+	if _, err := p.file.Seek(p.off, io.SeekStart); err != nil {
+		return &fileError{err}
+	}
+	for p.n > 0 {
+		t.extend()
+		n, err := to.ReadFrom(io.LimitReader(p.file, min(p.n, writeChunk)))
+		switch {
+		case err != nil:
+			return err
+		case n == 0:
+			return &fileError{io.ErrUnexpectedEOF}
+		}
+		p.n -= n
+	}
+	return nil
+}
+
+// standAlone sees to it that reading the file moves nobody else's position.
+func (p *piece) standAlone() bool {
+	if !p.shared {
+		return true
+	}
+	own, err := engine.Reopen(p.file)
+	if err != nil {
+		return false
+	}
+	p.file.Close()
+	p.file, p.shared = own, false
+	return true
 }
 
 // flush lets out what is written. Before the start that is nothing: net/http has
