@@ -145,6 +145,32 @@ func TestRunInherited(t *testing.T) {
 	}
 }
 
+// What the server was started with is not for the programs that it starts.
+func TestRunKeepsDescriptors(t *testing.T) {
+	if _, err := os.Stat("/proc/self/fd"); err != nil {
+		t.Skip("SKIPPED: there is no /proc to look at descriptors")
+	}
+	for _, engine := range []string{engineLoop, engineNetHTTP} {
+		t.Run(engine, func(t *testing.T) {
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			defer w.Close()
+			list := program(t, t.TempDir(), "list", "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nexec ls -l /proc/self/fd\n")
+			cmd := command(t, nil, "run", list, "--port", "0", "--engine", engine)
+			cmd.ExtraFiles = []*os.File{r, w}
+			p := serveCommand(t, cmd)
+			answer, body := p.request(newClient(t), "GET", "", "", "")
+			// The standard ones, and the one that ls reads the folder by.
+			if n := strings.Count(body, " -> "); answer.StatusCode != 200 || n != 4 {
+				t.Errorf("%d, %d descriptors:\n%s", answer.StatusCode, n, body)
+			}
+		})
+	}
+}
+
 func TestRunUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "gale.sock")
 	p := startProcess(t, command(t, nil, "run", site(t), "--uds", path))
