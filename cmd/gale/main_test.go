@@ -73,6 +73,8 @@ func TestUsageErrors(t *testing.T) {
 		{args: "run page --root-path app", says: `--root-path: "app" is no path to mount on`},
 		{args: "run --cgi page --max-body huge", says: `--max-body: "huge" is no size`},
 		{args: "run --cgi page --processes 0", says: `--processes: "0" is no number from 1 to 10000`},
+		{args: "run --cgi page --env HOME", says: `--env: "HOME" is no variable; write NAME=VALUE`},
+		{args: "run page --env A=b", says: "--env does not go with the files in /"},
 		{args: "run page --access-log=maybe", says: `--access-log: "maybe" is none of on, off`},
 		{args: "conform --form thread", env: "GALE_FORM=event", says: `--form: "thread"`},
 	} {

@@ -32,6 +32,7 @@ type runFlags struct {
 	header   []string
 
 	cgi       bool
+	env       []string
 	listing   bool
 	fallback  setting[string]
 	processes setting[int]
@@ -58,6 +59,7 @@ func (f *runFlags) flags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "header", Usage: "add the field `NAME:VALUE` to every response that has none of that name; may be given several times", Destination: &f.header},
 		&cli.BoolFlag{Name: "cgi", Usage: "the folder is one of programs (CGI), whatever it looks like", Destination: &f.cgi},
 		&cli.BoolFlag{Name: "listing", Usage: "list folders that have no index.html", Destination: &f.listing},
+		&cli.StringSliceFlag{Name: "env", Usage: "add the variable `NAME=VALUE` to the environment of programs, which get little of this one; may be given several times", Destination: &f.env},
 		f.fallback.flag(), f.processes.flag(), f.timeout.flag(), f.maxBody.flag())
 }
 
@@ -175,6 +177,15 @@ func (f *runFlags) mount(c *cli.Command, t target) (one mount, err error) {
 	if err == nil && f.listing && t.kind != kindStatic {
 		err = usagef("--listing does not go with %v", t)
 	}
+	if err == nil && len(f.env) > 0 && t.kind == kindStatic {
+		err = usagef("--env does not go with %v", t)
+	}
+	one.cgi.Env = f.env
+	for _, pair := range f.env {
+		if err == nil {
+			err = checkVariable(pair)
+		}
+	}
 	switch t.kind {
 	case kindStatic:
 		one.static = static.Config{Dir: t.path, Listing: f.listing, Fallback: f.fallback.value}
@@ -184,6 +195,14 @@ func (f *runFlags) mount(c *cli.Command, t target) (one mount, err error) {
 		one.cgi.Script = t.path
 	}
 	return one, err
+}
+
+// checkVariable checks a variable of an environment.
+func checkVariable(pair string) error {
+	if name, _, ok := strings.Cut(pair, "="); !ok || name == "" {
+		return usagef("--env: %q is no variable; write NAME=VALUE", pair)
+	}
+	return nil
 }
 
 // config is the part of the server's config that comes from flags of run.

@@ -52,6 +52,7 @@ func TestRun(t *testing.T) {
 				"files":           {folder, "/", "<p>home</p>", "the files in " + folder},
 				"behind":          {folder + " --no-access-log --header x:y", "/index.html", "<p>home</p>", "the files in"},
 				"programs":        {programs, "/one/more", "/more of /one by 127.0.0.1", "the programs in " + programs},
+				"environment":     {program(t, t.TempDir(), "env", "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n%s' \"$A\"\n") + " --env A=b,c --env B=d", "/", "b,c", "the program"},
 				"program":         {one + " --timeout 30s", "/more", "/more of  by 127.0.0.1", "the program " + one},
 				"under a path":    {programs + " --root-path /app/", "/one/more", "/more of /app/one by", "takes /app off"},
 				"behind a proxy":  {programs, "/one#X-Forwarded-For: 198.51.100.7", " of /one by 198.51.100.7", ""},
