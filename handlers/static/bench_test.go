@@ -19,7 +19,7 @@ func (discard) Post(func()) bool          { return true }
 // hot are requests for what is known, which cost the handler as little as can be.
 func hot(t testing.TB) map[string]func() {
 	h := open(t, static.Config{
-		Dir:           folder(t, map[string]string{"small.html": string(fileContent()), "large.bin": string(make([]byte, 100<<10)), "app.js": "x", "app.js.gz": "y"}),
+		Dir:           folder(t, map[string]string{"small.html": string(fileContent()), "large.bin": string(make([]byte, 512<<10)), "app.js": "x", "app.js.gz": "y"}),
 		CheckInterval: time.Hour,
 	})
 	x := asgi.Exchange(discard{})

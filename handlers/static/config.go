@@ -103,8 +103,8 @@ type Config struct {
 	MaxMemoryBytes int64
 
 	// MaxFileBytes is the size up to which a file of Dir is held in memory; larger
-	// ones are sent by the kernel from the open file. Default: 64 KiB, where the two
-	// cost about the same. Negative: none is held in memory.
+	// ones are sent by the kernel from the open file. Default: 256 KiB, below which a
+	// copy of the bytes costs less than that. Negative: none is held in memory.
 	MaxFileBytes int64
 
 	// MaxMissing is how many paths are remembered that do not exist. Default: 1,024.
@@ -162,7 +162,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.IdleTimeout = orDefault(c.IdleTimeout, time.Minute, math.MaxInt64)
 	c.MaxOpenFiles = orDefault(c.MaxOpenFiles, 256, 0)
 	c.MaxMemoryBytes = orDefault(c.MaxMemoryBytes, 64<<20, math.MaxInt64)
-	c.MaxFileBytes = orDefault(c.MaxFileBytes, 64<<10, -1)
+	c.MaxFileBytes = orDefault(c.MaxFileBytes, 256<<10, -1)
 	c.MaxMissing = orDefault(c.MaxMissing, 1024, 0)
 	c.MaxRanges = orDefault(c.MaxRanges, 32, 0)
 	c.MaxEntries = orDefault(c.MaxEntries, 10_000, math.MaxInt-1)

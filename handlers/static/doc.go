@@ -20,9 +20,10 @@
 //     size, time and inode. A HEAD request with a Range gets the answer that GET would
 //     get, as with other servers.
 //   - Files beside a file whose names end in .zst, .br and .gz are its content codings.
-//     Of those the request accepts it gets the one of the highest weight, and of these
-//     the smallest. A coding whose time, in seconds, is before that of its file is not
-//     used: it is of an older content. What is accepted by nobody's list is sent as it is.
+//     Of those that a request accepts it gets the one of the highest weight, and of equal
+//     ones the smallest. A request that accepts none gets the file as it is. A coding
+//     whose time, in seconds, is before that of its file is not used: it is of an older
+//     content.
 //   - Content types go by the extension, and browsers are told not to guess.
 //   - Cache-Control by patterns, a page of one's own for 404, a page for what does not
 //     exist, Content-Disposition on request: see [Config].

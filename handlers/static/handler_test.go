@@ -23,7 +23,7 @@ var site = map[string]string{
 	".secret/key":     "secret",
 	".env":            "secret",
 	"a:b/index.html":  "colon",
-	"large.bin":       strings.Repeat("0123456789abcdef", 8<<10),
+	"large.bin":       strings.Repeat("0123456789abcdef", 32<<10), // 512 KiB, which is not held in memory
 }
 
 func TestFiles(t *testing.T) {

@@ -22,7 +22,7 @@ func TestLimits(t *testing.T) {
 		`\| 60 s \|.*static\.Config\.IdleTimeout`:             c.IdleTimeout == 60*time.Second,
 		`\| 256 \|.*static\.Config\.MaxOpenFiles`:             c.MaxOpenFiles == 256,
 		`\| 64 MiB \|.*static\.Config\.MaxMemoryBytes`:        c.MaxMemoryBytes == 64<<20,
-		`\| 64 KiB \|.*static\.Config\.MaxFileBytes`:          c.MaxFileBytes == 64<<10,
+		`\| 256 KiB \|.*static\.Config\.MaxFileBytes`:         c.MaxFileBytes == 256<<10,
 		`\| 1,024 \|.*static\.Config\.MaxMissing`:             c.MaxMissing == 1024,
 		`\| 32 \|.*static\.Config\.MaxRanges`:                 c.MaxRanges == 32,
 		`\| 10,000 \|.*static\.Config\.MaxEntries`:            c.MaxEntries == 10_000,
