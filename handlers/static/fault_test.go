@@ -153,6 +153,22 @@ func TestOwnWorkersAreBounded(t *testing.T) {
 	}
 }
 
+// Clients that come and go while the disk hangs leave nothing behind.
+func TestVisitsThatLeave(t *testing.T) {
+	free := make(chan struct{})
+	h, _, _ := withFaults(t, Config{}, func(string, string) error { <-free; return nil })
+	defer close(free)
+	for range 1000 {
+		x := asgitest.New(t, h, asgitest.HTTPScope("GET", "/doc.go"))
+		x.Deliver(&asgi.HTTPRequest{}, &asgi.HTTPDisconnect{})
+	}
+	h.cache.mu.Lock()
+	defer h.cache.mu.Unlock()
+	if n := len(h.cache.flights["/doc.go"].visits); n != 0 {
+		t.Errorf("%d visits are known", n)
+	}
+}
+
 // The cache holds no more than its bounds, whatever is asked for.
 func TestCacheBounds(t *testing.T) {
 	names := []string{"/doc.go", "/config.go", "/load.go", "/cache.go", "/handler.go", "/send.go"}

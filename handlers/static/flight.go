@@ -15,8 +15,7 @@ import (
 type flight struct {
 	key        string
 	background bool // it goes on without anybody who waits
-	waiting    int  // visits that still want it
-	visits     []*pending
+	visits     map[*pending]struct{}
 }
 
 // pending is a visit that waits for a flight, or did.
@@ -38,7 +37,7 @@ func (p *pending) Receive(ev asgi.ReceiveEvent) {
 	if _, ok := ev.(*asgi.HTTPDisconnect); ok && !p.gone {
 		p.gone = true
 		p.h.cache.mu.Lock()
-		p.flight.waiting--
+		delete(p.flight.visits, p)
 		p.h.cache.mu.Unlock()
 	}
 }
@@ -59,8 +58,7 @@ func (h *Handler) wait(v visit, key string) asgi.Receiver {
 		f = h.takeOff(key)
 	}
 	p.flight = f
-	f.waiting++
-	f.visits = append(f.visits, p)
+	f.visits[p] = struct{}{}
 	c.mu.Unlock()
 	if first {
 		h.fly(f, v.scope.Client.Host)
@@ -84,7 +82,7 @@ func (h *Handler) refresh(key string) {
 
 // takeOff begins a flight. The caller holds the cache's lock.
 func (h *Handler) takeOff(key string) *flight {
-	f := &flight{key: key}
+	f := &flight{key: key, visits: make(map[*pending]struct{})}
 	h.cache.flights[key] = f
 	h.flying.Add(1)
 	return f
@@ -100,7 +98,7 @@ func (h *Handler) fly(f *flight, client string) {
 func (h *Handler) look(f *flight) {
 	c := &h.cache
 	c.mu.Lock()
-	if !f.background && f.waiting == 0 {
+	if !f.background && len(f.visits) == 0 {
 		delete(c.flights, f.key)
 		c.mu.Unlock()
 		h.flying.Done()
@@ -131,9 +129,11 @@ func (h *Handler) land(f *flight, e *entry, checked time.Time, err error) {
 		return
 	}
 	delete(c.flights, f.key)
+	visits := f.visits
+	f.visits = nil // who leaves from now on is told all the same
 	if err == nil {
 		c.put(e, checked)
-		e.refs.Add(int32(len(f.visits)))
+		e.refs.Add(int32(len(visits)))
 		defer e.release()
 	}
 	c.mu.Unlock()
@@ -141,7 +141,7 @@ func (h *Handler) land(f *flight, e *entry, checked time.Time, err error) {
 	if err != nil && !isRefusal(err) {
 		h.log.Error("static: a file cannot be read", "path", f.key, "error", err)
 	}
-	for _, p := range f.visits {
+	for p := range visits {
 		if !asgi.PostOwed(p.x, func() { p.resume(e, err) }) && err == nil {
 			e.release()
 		}

@@ -32,6 +32,11 @@ func TestNotFoundPage(t *testing.T) {
 func TestFallback(t *testing.T) {
 	const browser = "accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 	files := map[string]string{"index.html": "app", "404.html": "nothing", "app.js": "x"}
+	bothTrees(t, files, static.Config{Fallback: "index.html"}, func(t *testing.T, h *static.Handler) {
+		if r := get(t, h, "/users/7"); r.Status != 404 || string(r.Body) != "not found\n" || r.Header("vary") != "accept" {
+			t.Errorf("without a page for it: %d %v", r.Status, r.Headers)
+		}
+	})
 	bothTrees(t, files, static.Config{Fallback: "index.html", NotFound: "404.html"}, func(t *testing.T, h *static.Handler) {
 		for _, c := range []struct {
 			method, path, accept string
@@ -54,11 +59,11 @@ func TestFallback(t *testing.T) {
 			if r.Status != c.status || string(r.Body) != c.body || !r.Complete {
 				t.Errorf("%s %s %s: %d %q", c.method, c.path, c.accept, r.Status, r.Body)
 			}
+			if byAccept := c.path != "/app.js" && c.method != "POST"; (r.Header("vary") == "accept") != byAccept {
+				t.Errorf("%s %s %s: vary is %q", c.method, c.path, c.accept, r.Header("vary"))
+			}
 		}
 		r := get(t, h, "/users/7", browser)
-		if r.Header("vary") != "accept" {
-			t.Errorf("headers are %v", r.Headers)
-		}
 		if again := get(t, h, "/users/8", browser, "if-none-match: "+r.Header("etag")); again.Status != 304 {
 			t.Errorf("another route with the same page: %d", again.Status)
 		}

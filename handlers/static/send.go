@@ -19,7 +19,7 @@ func (v *visit) send(e *entry) asgi.Receiver {
 	f.read(v.scope.Headers)
 	r := e.choose(&f)
 	if v.as == asNotFound {
-		start := r.start(404, r.contentType, r.size)
+		start := r.start(404, r.contentType, r.size, v.more(e)...)
 		return v.whole(e, r, &start)
 	}
 	verdict, ranges := f.judge(&r.validators, v.maxRanges(e))
@@ -66,10 +66,10 @@ func (v *visit) maxRanges(e *entry) int {
 // more returns the fields that this request gets beside those that all get.
 func (v *visit) more(e *entry) []asgi.Header {
 	var more []asgi.Header
-	if v.as == asFallback {
-		more = append(more, asgi.Header{Name: "vary", Value: "accept"})
+	if v.as != asItself && v.h.config.Fallback != "" {
+		more = append(more, byAccept)
 	}
-	if e.kind == document && v.h.config.Download != "" && hasParameter(v.scope.QueryString, v.h.config.Download) {
+	if v.as == asItself && e.kind == document && v.h.config.Download != "" && hasParameter(v.scope.QueryString, v.h.config.Download) {
 		more = append(more, asgi.Header{Name: "content-disposition", Value: attachment(path.Base(e.name))})
 	}
 	return more

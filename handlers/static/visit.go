@@ -37,8 +37,10 @@ var (
 	methodNotAllowed = handlers.NewFixed(405, "method not allowed\n", allow, asgi.Header{Name: "content-type", Value: plainText})
 	denied           = handlers.NewFixed(403, "forbidden\n")
 	notFound         = handlers.NewFixed(404, "not found\n")
+	notFoundHere     = handlers.NewFixed(404, "not found\n", byAccept, asgi.Header{Name: "content-type", Value: plainText})
 
-	allow = asgi.Header{Name: "allow", Value: "GET, HEAD, OPTIONS"}
+	allow    = asgi.Header{Name: "allow", Value: "GET, HEAD, OPTIONS"}
+	byAccept = asgi.Header{Name: "vary", Value: "accept"} // where there is a fallback
 )
 
 // open answers a request for the path of its scope.
@@ -100,6 +102,8 @@ func (h *Handler) absent(v visit) asgi.Receiver {
 	case v.as != asNotFound && h.config.NotFound != "":
 		v.as = asNotFound
 		return h.serve(v, "/"+h.config.NotFound, time.Now())
+	case h.config.Fallback != "":
+		return notFoundHere.Open(v.scope, v.x)
 	}
 	return notFound.Open(v.scope, v.x)
 }
