@@ -412,6 +412,14 @@ func TestExampleConfig(t *testing.T) {
 		t.Fatal("no certificate")
 	}
 	file(t, folder, "jwt.pem", string(cert))
+	for _, name := range []string{"site", "cgi-bin"} {
+		if err := os.Mkdir(filepath.Join(folder, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, page := range []string{"404.html", "app.html"} {
+		file(t, filepath.Join(folder, "site"), page, "<p>")
+	}
 	whole = strings.Replace(whole, `algorithm = "EdDSA"`, `algorithm = "ES256"`, 1) // as the certificate's
 	whole = strings.Replace(whole, `engine = "loop"`, `engine = "nethttp"`, 1)      // which speaks TLS
 	for name, text := range map[string]string{"as it is": string(text), "with all": whole} {

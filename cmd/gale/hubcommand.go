@@ -15,6 +15,7 @@ import (
 	"github.com/gale-server/gale/asgi/http1"
 	"github.com/gale-server/gale/asgi/server"
 	"github.com/gale-server/gale/asgi/websocket"
+	"github.com/gale-server/gale/handlers"
 	"github.com/gale-server/gale/handlers/cors"
 	"github.com/gale-server/gale/handlers/hub"
 )
@@ -220,19 +221,20 @@ func (f *hubFlags) run(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	f.secure = setup.secure
-	m, err := newMounts(setup.mounts, logger, func(i int, err error) error { return file.wrong(fmt.Sprintf("mount[%d]", i), err) })
+	mux := new(handlers.Mux)
+	m, err := newMounts(mux, setup.mounts, logger, func(i int, err error) error { return file.wrong(fmt.Sprintf("mount[%d]", i), err) })
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.close()) }()
-	h, handler, err := setup.build(m)
+	h, err := setup.build(mux)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
 	message := h.Config().MaxPublishBytes*6 + 64<<10 // in JSON, and what is around it
 	config := server.Config{
-		Handler:        handler,
+		Handler:        mux,
 		Logger:         logger,
 		AllowedOrigins: setup.origins,
 		TrustedProxies: setup.proxies,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/handlers"
 	"github.com/gale-server/gale/handlers/hub"
 	"github.com/gale-server/gale/handlers/hub/api"
@@ -11,40 +10,37 @@ import (
 	"github.com/gale-server/gale/handlers/sse"
 )
 
-// build makes the hub, and the handler of all that is served.
-func (s *hubSetup) build(m *mounts) (*hub.Hub, asgi.Handler, error) {
+// build makes the hub, and adds to mux what is served of it.
+func (s *hubSetup) build(mux *handlers.Mux) (*hub.Hub, error) {
 	h, err := hub.New(s.config)
 	if err != nil {
-		return nil, nil, usagef("%w", err)
+		return nil, usagef("%w", err)
 	}
-	handler, err := s.handler(h, m)
-	if err != nil {
+	if err := s.add(mux, h); err != nil {
 		_ = h.Close() // the reason to leave is known
-		return nil, nil, usagef("%w", err)
+		return nil, usagef("%w", err)
 	}
-	return h, handler, nil
+	return h, nil
 }
 
-func (s *hubSetup) handler(h *hub.Hub, m *mounts) (asgi.Handler, error) {
-	mux := new(handlers.Mux)
+func (s *hubSetup) add(mux *handlers.Mux, h *hub.Hub) error {
 	mux.HTTP("/healthz", handlers.NewFixed(200, "ok\n"))
-	m.add(mux, s.mounts)
 	if s.metrics {
 		mux.HTTP("GET /metrics", hubMetrics(h))
 	}
 	sockets, err := socket.New(socket.Config{Hub: h, Authenticate: s.authenticate})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	mux.WebSocket(s.mount+"/ws", sockets)
 	streams, err := sse.New(sse.Config{Hub: h, Authenticate: s.authenticate, Cursors: s.cursors, AllowedOrigins: s.origins})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	mux.HTTP(s.mount+"/sse", streams)
 	polls, err := longpoll.New(longpoll.Config{Hub: h, Authenticate: s.authenticate, Cursors: s.cursors, AllowedOrigins: s.origins})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	mux.HTTP(s.mount+"/poll", polls)
 	files := hubclient.New()
@@ -52,15 +48,15 @@ func (s *hubSetup) handler(h *hub.Hub, m *mounts) (asgi.Handler, error) {
 	mux.HTTP("GET "+s.mount+"/client.d.ts", files)
 	publish, err := api.NewPublish(api.PublishConfig{Hub: h, Authenticate: s.authenticate, AllowedOrigins: s.origins})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	mux.HTTP(s.mount+"/publish", publish)
 	if len(s.keys) > 0 {
 		backend, err := api.New(api.Config{Hub: h, Keys: s.keys})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		mux.HTTP(s.mount+"/api/*", backend)
 	}
-	return mux, nil
+	return nil
 }

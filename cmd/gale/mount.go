@@ -42,15 +42,15 @@ const endWithin = 5 * time.Second
 
 // mounts are mounts that can serve, and the executor that their work runs on.
 type mounts struct {
+	mux      *handlers.Mux // of all that is served: where programs send requests on to
 	executor *executor.Executor
-	handlers []asgi.Handler
 	closers  []func() error
 }
 
-// newMounts makes the handlers of a list. failed makes the error of a mount that
-// cannot be.
-func newMounts(list []mount, logger *slog.Logger, failed func(i int, err error) error) (m *mounts, err error) {
-	m = new(mounts)
+// newMounts makes the handlers of a list, and adds them to mux. failed makes the error
+// of a mount that cannot be.
+func newMounts(mux *handlers.Mux, list []mount, logger *slog.Logger, failed func(i int, err error) error) (m *mounts, err error) {
+	m = &mounts{mux: mux}
 	var classes []executor.ClassConfig
 	for _, one := range list {
 		if one.is != kindStatic {
@@ -65,7 +65,7 @@ func newMounts(list []mount, logger *slog.Logger, failed func(i int, err error) 
 		if err != nil {
 			return nil, errors.Join(failed(i, reasonOf(err)), m.close())
 		}
-		m.handlers = append(m.handlers, h)
+		m.add(one, h)
 	}
 	return m, nil
 }
@@ -87,6 +87,7 @@ func (m *mounts) handler(one mount, logger *slog.Logger) (asgi.Handler, error) {
 	}
 	c := one.cgi
 	c.Class, c.Blocking, c.Logger = m.executor.Class(className(one.path)), blocking, logger
+	c.Redirect = m.mux
 	h, err := cgi.New(c)
 	if err != nil {
 		return nil, err
@@ -95,18 +96,25 @@ func (m *mounts) handler(one mount, logger *slog.Logger) (asgi.Handler, error) {
 	return h, nil
 }
 
-// add adds the routes.
-func (m *mounts) add(mux *handlers.Mux, list []mount) {
-	for i, one := range list {
-		mux.HTTP(one.path+"/*", m.handlers[i])
-		switch {
-		case one.path == "":
-		case one.is == kindProgram:
-			mux.HTTP(one.path, m.handlers[i])
-		default:
-			mux.HTTP(one.path, toFolder(one.path))
-		}
+// add adds the routes of a mount.
+func (m *mounts) add(one mount, h asgi.Handler) {
+	m.mux.HTTP(one.path+"/*", h)
+	switch {
+	case one.path == "":
+	case one.is == kindProgram:
+		m.mux.HTTP(one.path, at(one.path, h))
+	default:
+		m.mux.HTTP(one.path, toFolder(one.path))
 	}
+}
+
+// at has h serve the path itself, as the mux has it serve what is below.
+func at(path string, h asgi.Handler) asgi.Handler {
+	return asgi.HandlerFunc(func(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
+		scope = scope.Copy()
+		scope.RootPath += path
+		return h.Open(scope, x)
+	})
 }
 
 // toFolder answers for a folder whose slash is missing.

@@ -148,14 +148,13 @@ func (f *runFlags) run(ctx context.Context, c *cli.Command, name string) (err er
 	if config.Logger, err = f.serverLog(c.Root()); err != nil {
 		return err
 	}
-	list := []mount{one}
-	m, err := newMounts(list, config.Logger, func(_ int, err error) error { return usagef("%s: %w", name, err) })
+	mux := new(handlers.Mux)
+	one.cgi.RedirectRoot = config.RootPath
+	m, err := newMounts(mux, []mount{one}, config.Logger, func(_ int, err error) error { return usagef("%s: %w", name, err) })
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.close()) }()
-	mux := new(handlers.Mux)
-	m.add(mux, list)
 	config.Handler = mux
 	return f.serve(ctx, c, config, func(addr net.Addr) { f.welcome(c.Root().Writer, addr, config.RootPath, t) })
 }
