@@ -40,6 +40,15 @@ type cell struct {
 	transfer load.Transfer
 	size     int
 	conns    int
+	files    string // the folder with what is transferred; "": the server has it in memory
+}
+
+// serves are the flags of a server that takes part.
+func (c cell) serves() []string {
+	if c.files != "" {
+		return []string{"--files", c.files}
+	}
+	return []string{"--transfer-bytes", strconv.Itoa(c.size)}
 }
 
 func (c cell) String() string { return fmt.Sprintf("%s-%s", c.transfer, sizeName(c.size)) }
@@ -54,6 +63,7 @@ const (
 var bulkProtocols = map[load.Transfer]contender.Protocol{
 	load.HTTPDown: contender.BulkHTTP, load.HTTPUp: contender.BulkHTTP,
 	load.WebSocketEcho: contender.BulkWebSocket, load.WebSocketDown: contender.BulkWebSocket, load.WebSocketUp: contender.BulkWebSocket,
+	load.HTTPFile: contender.Files,
 }
 
 func bulkCommand() *cli.Command {
@@ -99,7 +109,7 @@ func bulkCommand() *cli.Command {
 func cellsOf(transfers, sizes string, conns int) (cells []cell, err error) {
 	for name := range strings.SplitSeq(transfers, ",") {
 		transfer := load.Transfer(strings.TrimSpace(name))
-		if bulkProtocols[transfer] == "" {
+		if bulkProtocols[transfer] == "" || transfer == load.HTTPFile { // which is for the workload of files
 			return nil, usagef("--transfers: there is no transfer %q", transfer)
 		}
 		for text := range strings.SplitSeq(sizes, ",") {
@@ -107,7 +117,7 @@ func cellsOf(transfers, sizes string, conns int) (cells []cell, err error) {
 			if err != nil {
 				return nil, err
 			}
-			cells = append(cells, cell{transfer, size, connsFor(size, conns)})
+			cells = append(cells, cell{transfer: transfer, size: size, conns: connsFor(size, conns)})
 		}
 	}
 	return cells, nil
@@ -151,25 +161,28 @@ func sizeName(size int) string {
 // reportCells measures the cells, one after the other, and says of each what came
 // out as soon as it did.
 func (w bulk) reportCells(c *cli.Command, cells []cell) error {
-	out := c.Root().Writer
-	fmt.Fprintf(out, "%s\n%s: %s; %s\n", machine(), w.name, w.parameters, w.place)
-	var all []row
+	fmt.Fprintf(c.Root().Writer, "%s\n%s: %s; %s\n", machine(), w.name, w.parameters, w.place)
+	rows, err := w.measureCells(c.Root().Writer, c.Root().ErrWriter, cells)
+	if file := c.String("json"); file != "" {
+		err = errors.Join(err, writeJSON(file, rows))
+	}
+	return err
+}
+
+func (w bulk) measureCells(out, progress io.Writer, cells []cell) (all []row, err error) {
 	var failed []error
 	for _, cell := range cells {
-		rows, skipped, err := w.of(cell).measureCell(c.Root().ErrWriter)
+		rows, skipped, err := w.of(cell).measureCell(progress)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%v: %w", cell, err))
 		}
 		all = append(all, rows...)
 		fmt.Fprintf(out, "\n%s of %s, %d at a time\n", cell.transfer, sizeName(cell.size), cell.conns)
 		if err := printBulk(out, rows, skipped); err != nil {
-			return err
+			return all, err
 		}
 	}
-	if file := c.String("json"); file != "" {
-		failed = append(failed, writeJSON(file, all))
-	}
-	return errors.Join(failed...)
+	return all, errors.Join(failed...)
 }
 
 // of is the workload of one cell.
@@ -191,7 +204,7 @@ func (w *bulk) measureCell(progress io.Writer) ([]row, []skip, error) {
 
 // measure starts a server, and measures what has no transfers beside it first.
 func (w *bulk) measure(c contender.Contender, round int) ([]sample, error) {
-	server, err := startChild(c.Name, w.place, "--transfer-bytes", strconv.Itoa(w.size))
+	server, err := startChild(c.Name, w.place, w.serves()...)
 	if err != nil {
 		return nil, err
 	}

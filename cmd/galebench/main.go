@@ -11,6 +11,7 @@
 //	galebench sse
 //	galebench stall
 //	galebench bulk --sizes 1MiB
+//	galebench files --sizes 100KiB
 //
 // Every server has a process to itself, this program started again, so that its
 // CPU time and memory are its own. Rounds alternate: in each of them every

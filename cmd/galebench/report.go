@@ -34,6 +34,7 @@ var (
 	slowMissed           = metric{"slow_missed", "messages"}  // and was told so
 	felt50               = metric{"p50_to_before", "x"}       // what the same clients had before the attack, or storm, is 1
 	sliceFelt99          = metric{"slice_p99_to_before", "x"}
+	coldFiles            = metric{"cold_files_per_second", "files/s"}
 	felt99               = metric{"p99_to_before", "x"}
 	deliveriesPerCPU     = metric{"deliveries_per_cpu_second", "deliveries/CPU-s"}
 	userPerDelivery      = metric{"user_us_per_delivery", "us"}

@@ -15,7 +15,7 @@ import (
 // TestMain is a server when a test has started it as one.
 func TestMain(m *testing.M) {
 	process.Main()
-	if len(os.Args) > 1 && (os.Args[1] == "server" || os.Args[1] == "attack" || os.Args[1] == "others" || os.Args[1] == "transfers") {
+	if len(os.Args) > 1 && (os.Args[1] == "server" || os.Args[1] == "attack" || os.Args[1] == "others" || os.Args[1] == "transfers" || os.Args[1] == "cold-readers") {
 		os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())
@@ -60,6 +60,8 @@ func TestWorkloads(t *testing.T) {
 		{"stall --conns 10 --interval 5ms " + quick, "idle,busy-cores,plain-goroutines,cpu-class,process-class,overload", 6 * 6},
 		{"bulk --conns 4 --small 5 --interval 5ms --sizes 20000,1MiB --transfers http-down,http-up,ws-echo " + quick, bulks, 6 * 4 * 12},
 		{"bulk --conns 4 --small 0 --sizes 64KiB --transfers ws-up,ws-down " + quick, "gws,gale-event", 2 * 2 * 6},
+		{"files --conns 4 --sizes 1KiB,100KiB " + quick, "gale,nethttp,fasthttp", 3 * (2*6 + 4)},
+		{"files --conns 4 --sizes none --conditional=false --cold 30 " + quick, "gale", 7},
 	} {
 		t.Run(c.command, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "rows.json")

@@ -97,16 +97,23 @@ type traffic struct {
 	duration  time.Duration
 	perCPU    metric
 	userEach  metric
+	serves    []string // flags of the server
+	// conditional has clients ask for a file that they have; dialogues are not used.
+	conditional bool
 }
 
 // measure starts a server, warms it up, and measures it.
 func (t *traffic) measure(c contender.Contender, round int) ([]sample, error) {
-	server, err := startChild(c.Name, t.place)
+	server, err := startChild(c.Name, t.place, t.serves...)
 	if err != nil {
 		return nil, err
 	}
 	defer server.stop()
-	g, err := load.Open(load.Config{Server: server.addr, Dialogue: dialogueFor(c, t.dialogues), Conns: t.conns, Depth: t.depth})
+	dialogue, err := t.dialogue(c, server)
+	if err != nil {
+		return nil, err
+	}
+	g, err := load.Open(load.Config{Server: server.addr, Dialogue: dialogue, Conns: t.conns, Depth: t.depth})
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +133,13 @@ func (t *traffic) measure(c contender.Contender, round int) ([]sample, error) {
 		return nil, fmt.Errorf("no reply within %v", t.duration+load.Patience)
 	}
 	return t.samples(result, used), nil
+}
+
+func (t *traffic) dialogue(c contender.Contender, server *child) (load.Dialogue, error) {
+	if t.conditional {
+		return load.NewConditional(server.addr)
+	}
+	return dialogueFor(c, t.dialogues), nil
 }
 
 func (t *traffic) samples(r load.Result, used cpu) []sample {

@@ -3,7 +3,7 @@
 // Each is written as its own documentation recommends, with its defaults, and
 // does the same work: it echoes what arrives, or answers every request with
 // [Body], or passes what is published in a room to all who are there, or takes and
-// gives what is large.
+// gives what is large, or serves a folder.
 //
 // A contender is meant to have a process to itself, which for one that is no
 // library starts another. It serves until that process ends.
@@ -39,6 +39,8 @@ const (
 	// What is spoken with Config.TransferBytes.
 	BulkHTTP      Protocol = "bulk over http"
 	BulkWebSocket Protocol = "bulk over websocket"
+
+	Files Protocol = "files" // what is spoken with Config.Files
 )
 
 // What every HTTP contender answers, so that all send the same bytes.
@@ -57,6 +59,9 @@ type Config struct {
 	// TransferBytes is the size of bulk transfers, and the largest the server allows.
 	// Default: 0, it serves its other protocols.
 	TransferBytes int
+
+	// Files is the folder that is served. Default: "", none is.
+	Files string
 }
 
 // Contender is one server.
@@ -72,6 +77,9 @@ type Contender struct {
 
 	// bulk is start for the bulk protocols; nil for those that do not speak them.
 	bulk func(Config) (net.Addr, error)
+
+	// files is start for the folder of Config.Files; nil for those that serve none.
+	files func(Config) (net.Addr, error)
 
 	// missing says what of it this machine lacks; nil for those that are all here.
 	missing func() error
@@ -90,13 +98,14 @@ var contenders = []Contender{
 	{Name: "coder", Module: "github.com/coder/websocket", Speaks: []Protocol{WebSocket}, start: startCoder},
 	{Name: "victim", start: startVictim}, // for attacks
 	{Name: "victim-nethttp", start: startVictimNetHTTP},
-	{Name: "gale", Speaks: []Protocol{GaleRooms, GaleEvents, GalePolls}, start: startGaleHub},
+	{Name: "gale", Speaks: []Protocol{GaleRooms, GaleEvents, GalePolls, Files}, start: startGaleHub, files: startGaleFiles},
 	{Name: "gale-slow", start: startGaleSlow}, // for subscribers that do not read
 	{Name: "gorilla-hub", Module: "github.com/gorilla/websocket", Speaks: []Protocol{Rooms}, start: startGorillaHub},
 	{Name: "centrifuge", Module: "github.com/centrifugal/centrifuge", Speaks: []Protocol{CentrifugeRooms}, start: startCentrifuge},
 	{Name: "nchan", Speaks: []Protocol{Events, NchanPolls}, start: startNchan, missing: nchanMissing},
-	{Name: "nethttp", Speaks: []Protocol{HTTP, Events, BulkHTTP}, start: startNetHTTP, bulk: startNetHTTPBulk},
-	{Name: "fasthttp", Module: "github.com/valyala/fasthttp", Speaks: []Protocol{HTTP, BulkHTTP}, start: startFastHTTP, bulk: startFastHTTPBulk},
+	{Name: "nginx", Speaks: []Protocol{Files}, files: startNginxFiles, missing: nginxMissing},
+	{Name: "nethttp", Speaks: []Protocol{HTTP, Events, BulkHTTP, Files}, start: startNetHTTP, bulk: startNetHTTPBulk, files: startNetHTTPFiles},
+	{Name: "fasthttp", Module: "github.com/valyala/fasthttp", Speaks: []Protocol{HTTP, BulkHTTP, Files}, start: startFastHTTP, bulk: startFastHTTPBulk, files: startFastHTTPFiles},
 	{Name: "idle", Speaks: []Protocol{BusyEcho}, start: startIdle},
 	{Name: "plain-goroutines", Speaks: []Protocol{BusyEcho}, start: startPlainGoroutines},
 	{Name: "cpu-class", Speaks: []Protocol{BusyEcho}, start: startCPUClass},
@@ -130,6 +139,15 @@ func Names() []string {
 func (c Contender) Start(cfg Config) (net.Addr, error) {
 	if cfg.Loops < 1 {
 		cfg.Loops = 1
+	}
+	if cfg.Files != "" {
+		if c.files == nil {
+			return nil, fmt.Errorf("%s serves no files", c.Name)
+		}
+		return c.files(cfg)
+	}
+	if c.start == nil {
+		return nil, fmt.Errorf("%s serves files only", c.Name)
 	}
 	if cfg.TransferBytes > 0 {
 		if c.bulk == nil {

@@ -1,15 +1,10 @@
 package contender
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"syscall"
-	"time"
 )
 
 // nginxModule is where Debian's package libnginx-mod-nchan has nchan.
@@ -47,17 +42,9 @@ http {
 }
 `
 
-// nginx is the program, which is not in everybody's PATH.
-func nginx() (string, error) {
-	if path, err := exec.LookPath("nginx"); err == nil {
-		return path, nil
-	}
-	return exec.LookPath("/usr/sbin/nginx")
-}
-
 func nchanMissing() error {
-	if _, err := nginx(); err != nil {
-		return errors.New("there is no nginx")
+	if err := nginxMissing(); err != nil {
+		return err
 	}
 	if _, err := os.Stat(nginxModule); err != nil {
 		return errors.New("nginx has no nchan (Debian's libnginx-mod-nchan)")
@@ -66,62 +53,5 @@ func nchanMissing() error {
 }
 
 func startNchan(Config) (net.Addr, error) {
-	path, err := nginx()
-	if err != nil {
-		return nil, err
-	}
-	ln, err := listen()
-	if err != nil {
-		return nil, err
-	}
-	addr := ln.Addr().(*net.TCPAddr)
-	if err := ln.Close(); err != nil { // nginx listens there
-		return nil, err
-	}
-	dir, err := os.MkdirTemp("", "galebench-nchan-")
-	if err != nil {
-		return nil, err
-	}
-	file := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(file, fmt.Appendf(nil, nchanConfig, nginxModule, dir, addr.Port), 0o600); err != nil {
-		return nil, err
-	}
-	cmd := exec.Command(path, "-c", file, "-p", dir, "-e", "stderr")
-	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	serving = []int{cmd.Process.Pid}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }() // ends with nginx
-	if err := serves(addr, filepath.Join(dir, "nginx.pid"), ended); err != nil {
-		return nil, err
-	}
-	return addr, os.RemoveAll(dir)
-}
-
-// serves waits until somebody listens at addr, and there is a file: the last that
-// nginx makes.
-func serves(addr net.Addr, file string, ended <-chan error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		c, err := net.Dial("tcp4", addr.String())
-		if err == nil {
-			_ = c.Close()
-			if _, err = os.Stat(file); err == nil {
-				return nil
-			}
-		}
-		select {
-		case <-tick.C:
-		case err := <-ended:
-			return fmt.Errorf("nginx has ended: %w", err)
-		case <-ctx.Done():
-			return fmt.Errorf("nginx does not serve: %w", err)
-		}
-	}
+	return startNginx(func(dir string, port int) []byte { return fmt.Appendf(nil, nchanConfig, nginxModule, dir, port) })
 }

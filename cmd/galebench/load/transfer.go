@@ -24,6 +24,7 @@ const (
 	WebSocketEcho Transfer = "ws-echo"
 	WebSocketDown Transfer = "ws-down"
 	WebSocketUp   Transfer = "ws-up"
+	HTTPFile      Transfer = "http-file" // http-down of a file
 )
 
 // The paths of transfers. Whatever else is asked for is answered with little, or
@@ -32,6 +33,7 @@ const (
 	DownPath = "/down"
 	UpPath   = "/up"
 	EchoPath = "/echo"
+	FilePath = "/file.bin" // whose content is Payload
 )
 
 // TransferConfig says what to transfer.
@@ -100,6 +102,8 @@ func (t *Transfers) compose() error {
 	switch t.cfg.Transfer {
 	case HTTPDown:
 		t.message, t.want = []byte("GET "+DownPath+" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), long
+	case HTTPFile:
+		t.message, t.want = fileRequest(FilePath, ""), long
 	case HTTPUp:
 		head := "POST " + UpPath + " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/octet-stream\r\nContent-Length: "
 		t.message, t.want = append([]byte(head+string(length)+"\r\n\r\n"), long...), length
@@ -121,8 +125,10 @@ func (t Transfer) path() string {
 }
 
 // up and down report whether what the client or the server sends is long, and counts.
-func (t Transfer) up() bool   { return t == HTTPUp || t == WebSocketUp || t == WebSocketEcho }
-func (t Transfer) down() bool { return t == HTTPDown || t == WebSocketDown || t == WebSocketEcho }
+func (t Transfer) up() bool { return t == HTTPUp || t == WebSocketUp || t == WebSocketEcho }
+func (t Transfer) down() bool {
+	return t == HTTPDown || t == HTTPFile || t == WebSocketDown || t == WebSocketEcho
+}
 
 func (t *Transfers) open() error {
 	raw, err := dial(t.cfg.Server, 0)
