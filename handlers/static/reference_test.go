@@ -82,6 +82,27 @@ func TestReferences(t *testing.T) {
 	})
 }
 
+// stuck is an exchange whose client takes nothing.
+type stuck struct{ asgi.Exchange }
+
+func (stuck) Congested() bool { return true }
+
+// A client that takes nothing, and leaves, gives its reference back.
+func TestReferenceOfAStuckClient(t *testing.T) {
+	h, _, _ := withFaults(t, Config{MaxFileBytes: -1}, func(string, string) error { return nil })
+	opened := asgi.HandlerFunc(func(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver { return h.Open(scope, stuck{x}) })
+	x := asgitest.New(t, opened, asgitest.HTTPScope("GET", "/doc.go", asgi.Header{Name: "range", Value: "bytes=0-1,3-4"}))
+	x.WaitSent(1)
+	e := h.cache.entries["/doc.go"]
+	if n := e.refs.Load(); n != 2 {
+		t.Errorf("%d references while it is sent", n)
+	}
+	x.Deliver(&asgi.HTTPRequest{}, &asgi.HTTPDisconnect{})
+	if n := e.refs.Load(); n != 1 {
+		t.Errorf("%d references", n)
+	}
+}
+
 // eventually waits for cond.
 func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()

@@ -20,11 +20,17 @@ func TestFIFOInThePlaceOfAFile(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	h, err := New(Config{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
+	for _, with := range []func(*Handler) *Handler{Portable, func(h *Handler) *Handler { return h }} {
+		h, err := New(Config{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer h.Close()
+		checkFIFO(t, with(h))
 	}
-	defer h.Close()
+}
+
+func checkFIFO(t *testing.T, h *Handler) {
 	if _, _, err := h.openForm("fifo"); !errors.Is(err, errIrregular) {
 		t.Errorf("a FIFO: %v", err)
 	}
