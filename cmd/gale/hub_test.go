@@ -536,6 +536,8 @@ func TestServeSettings(t *testing.T) {
 		{text: anyone + "[[mount]]\npath = \"/a\"\ncgi = \".\"\ntimeout = \"soon\"", says: `gale.toml:6: mount[0].timeout: "soon" is no time`},
 		{text: anyone + "[[mount]]\npath = \"/a\"\ncgi = \".\"\nprocesses = -1", says: `gale.toml:6: mount[0].processes: a limit is not negative`},
 		{text: anyone + "[[mount]]\npath = \"/a\"\ncgi = \".\"\nmax-body = \"big\"", says: `gale.toml:6: mount[0].max-body: "big" is no size`},
+		{text: anyone + "[[mount]]\npath = \"/a\"\ncgi = \".\"\nmemory = \"much\"", says: `gale.toml:6: mount[0].memory: "much" is no size`},
+		{text: anyone + "[[mount]]\npath = \"/a\"\ncgi = \".\"\nopen-files = -1", says: `gale.toml:6: mount[0].open-files: a limit is not negative`},
 		{text: anyone + "[[mount]]\npath = \"/a\"\ncgi = \".\"\nenv = [\"HOME\"]", says: `gale.toml:6: mount[0].env: "HOME" is no variable`},
 		{text: anyone + "[[mount]]\npath = \"/a\"\nstatic = \".\"\nheaders = [\"x\"]", says: `gale.toml:6: mount[0].headers: "x" is no field`},
 		{text: anyone + "[[mount]]\npath = \"/a\"\nstatic = \"nowhere\"", says: `gale.toml:3: mount[0]: `},

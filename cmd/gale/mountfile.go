@@ -37,6 +37,9 @@ type mountTable struct {
 	Env           []string `toml:"env"`
 	PassEnv       []string `toml:"pass-env"`
 	Authorization bool     `toml:"pass-authorization"`
+	Memory        string   `toml:"memory"`
+	CPUSeconds    int64    `toml:"cpu-seconds"`
+	OpenFiles     int64    `toml:"open-files"`
 }
 
 // cacheTable says how long files whose names fit a pattern may be kept.
@@ -120,6 +123,7 @@ func (t *mountTable) stray(is kind) string {
 	programs := map[string]bool{
 		"processes": t.Processes != 0, "timeout": t.Timeout != "", "first-byte-timeout": t.FirstByte != "", "max-body": t.MaxBody != "",
 		"env": t.Env != nil, "pass-env": t.PassEnv != nil, "pass-authorization": t.Authorization,
+		"memory": t.Memory != "", "cpu-seconds": t.CPUSeconds != 0, "open-files": t.OpenFiles != 0,
 	}
 	others := files
 	if is == kindStatic {
@@ -164,6 +168,17 @@ func (t *mountTable) programs(f *hubFile, at string) (c cgi.Config, err error) {
 	}
 	if c.HeaderTimeout, err = f.duration(at+".first-byte-timeout", t.FirstByte); err != nil {
 		return c, err
+	}
+	if t.Memory != "" {
+		if c.Limits.MemoryBytes, err = parseBytes(t.Memory); err != nil {
+			return c, f.wrong(at+".memory", err)
+		}
+	}
+	c.Limits.CPUSeconds, c.Limits.Files = t.CPUSeconds, t.OpenFiles
+	for key, n := range map[string]int64{"cpu-seconds": t.CPUSeconds, "open-files": t.OpenFiles} {
+		if n < 0 {
+			return c, f.wrong(at+"."+key, errors.New("a limit is not negative"))
+		}
 	}
 	if t.MaxBody != "" {
 		if c.MaxBodyBytes, err = parseBytes(t.MaxBody); err != nil {
