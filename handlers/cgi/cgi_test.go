@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/asgi/server"
 	"github.com/gale-server/gale/executor"
 	"github.com/gale-server/gale/handlers"
 	"github.com/gale-server/gale/handlers/cgi"
@@ -110,7 +111,7 @@ func mount(t testing.TB, c cgi.Config) asgi.Handler {
 // each serves programs on each engine.
 func each(t *testing.T, c func(t *testing.T) cgi.Config, test func(t *testing.T, s *enginetest.Server)) {
 	t.Helper()
-	enginetest.Each(t, enginetest.Options{}, func(t *testing.T) asgi.Handler { return mount(t, c(t)) }, test)
+	enginetest.Each(t, enginetest.Options{HalfClose: server.HalfCloseDisconnects}, func(t *testing.T) asgi.Handler { return mount(t, c(t)) }, test)
 }
 
 // answer is a response, whole.

@@ -79,7 +79,11 @@
 // the program's end. If this process is killed by force, a program runs on until
 // it writes to its closed output.
 //
-// No descriptor but the three standard ones is inherited. Limits are set before the
+// A client that only ends its stream has gone, or waits for the response: see
+// server.Config.HalfClose.
+//
+// No descriptor but the three standard ones is inherited: [New] marks what this process
+// itself has inherited to be closed on execution. Limits are set before the
 // program's first instruction: it is traced until then, for which set-user-ID bits of
 // the program itself have no effect. The handler asks for no other privileges than this
 // process has: a program can do what the server can.

@@ -38,6 +38,7 @@ func New(cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	keepInherited()
 	h := &Handler{cfg: cfg, runs: make(map[*run]context.CancelCauseFunc)}
 	h.env, h.envNames = cfg.fixedEnv()
 	h.app = asgi.Coroutine(h.serve)

@@ -3,6 +3,7 @@ package cgi
 import (
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"syscall"
 
@@ -17,6 +18,11 @@ func pipe() (r, w int, err error) {
 	err = unix.Pipe2(fds[:], unix.O_CLOEXEC)
 	return fds[0], fds[1], err
 }
+
+// keepInherited keeps from programs what this process has inherited itself: what Go opens
+// is closed on execution, but not what was open before. It needs Linux 5.11, and helps
+// nothing before.
+func keepInherited() { _ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) }
 
 // exitWatch tells when a process has ended, by a descriptor of it.
 type exitWatch struct {

@@ -25,6 +25,8 @@ func pipe() (r, w int, err error) {
 	return fds[0], fds[1], err
 }
 
+func keepInherited() {} // what was open before this process began is theirs, too
+
 // exitWatch tells when a process has ended: a goroutine waits for it, and closes its
 // end of a pipe.
 type exitWatch struct {

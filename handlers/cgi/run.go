@@ -98,7 +98,10 @@ func (r *run) perform(ctx context.Context) (any, error) {
 	}
 	status := p.finish()
 	r.stderr.flush()
-	if err == nil {
+	switch {
+	case ctx.Err() != nil: // which may be why it has ended as it did
+		err = context.Cause(ctx)
+	case err == nil:
 		err = r.judge(status)
 	}
 	if err != nil {
