@@ -25,6 +25,7 @@ type Handler struct {
 	null     *os.File        // what a program reads whose request has no body
 	app      asgi.Handler
 	spooled  atomic.Int64 // bytes of bodies that are kept
+	pace     pace
 
 	mu     sync.Mutex
 	closed bool

@@ -15,7 +15,8 @@ type process struct {
 	pid    int
 	stdout int // descriptors that are read; -1 once closed
 	stderr int
-	exit   exitWatch
+	watch  watch
+	exited bool // it has ended, and is not reaped
 
 	mu     sync.Mutex
 	reaped bool        // from then on the pid may be another's
@@ -45,7 +46,7 @@ func start(c command) (*process, error) {
 		return nil, err
 	}
 	p := &process{stdout: out, stderr: errs}
-	p.pid, err = p.exit.fork(c.file, []string{c.file}, &syscall.ProcAttr{
+	err = p.fork(c.file, &syscall.ProcAttr{
 		Dir:   c.dir,
 		Env:   c.env,
 		Files: []uintptr{c.stdin.Fd(), uintptr(outWrite), uintptr(errsWrite)},
@@ -71,46 +72,11 @@ type ready struct {
 
 func (r ready) any() bool { return r.stdout || r.stderr || r.exited }
 
-// wait blocks until there is something to read, or the process has ended, or until
-// the deadline; a zero one is none. watchExit says whether the end is of interest.
-func (p *process) wait(deadline time.Time, watchExit bool) (ready, error) {
-	exit := -1
-	if watchExit {
-		exit = p.exit.fd
-	}
-	fds := [...]unix.PollFd{ // those of -1 are ignored
-		{Fd: int32(p.stdout), Events: unix.POLLIN},
-		{Fd: int32(p.stderr), Events: unix.POLLIN},
-		{Fd: int32(exit), Events: unix.POLLIN},
-	}
-	for {
-		n, err := unix.Poll(fds[:], milliseconds(deadline))
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
-			return ready{}, os.NewSyscallError("poll", err)
-		case n == 0 && !deadline.IsZero() && time.Now().Before(deadline): // it was too far off
-		default:
-			return ready{stdout: fds[0].Revents != 0, stderr: fds[1].Revents != 0, exited: fds[2].Revents != 0}, nil
-		}
-	}
-}
-
-// milliseconds is the time to a deadline as poll takes it, rounded up.
-func milliseconds(deadline time.Time) int {
-	if deadline.IsZero() {
-		return -1
-	}
-	const most = 1 << 30
-	left := time.Until(deadline)
-	return int(min(max((left+time.Millisecond-1)/time.Millisecond, 0), most))
-}
-
 // readOutput and readErrors read what is there; 0 is the end.
-func (p *process) readOutput(buf []byte) (int, error) { return read(&p.stdout, buf) }
-func (p *process) readErrors(buf []byte) (int, error) { return read(&p.stderr, buf) }
+func (p *process) readOutput(buf []byte) (int, error) { return p.read(&p.stdout, buf) }
+func (p *process) readErrors(buf []byte) (int, error) { return p.read(&p.stderr, buf) }
 
-func read(fd *int, buf []byte) (int, error) {
+func (p *process) read(fd *int, buf []byte) (int, error) {
 	for {
 		n, err := unix.Read(*fd, buf)
 		switch {
@@ -119,14 +85,15 @@ func read(fd *int, buf []byte) (int, error) {
 		case err != nil:
 			return 0, os.NewSyscallError("read", err)
 		case n == 0:
-			closeOnce(fd)
+			p.closeRead(fd)
 		}
 		return n, nil
 	}
 }
 
-func closeOnce(fd *int) {
+func (p *process) closeRead(fd *int) {
 	if *fd >= 0 {
+		p.watch.forget(*fd)
 		_ = unix.Close(*fd)
 		*fd = -1
 	}
@@ -158,13 +125,18 @@ func (p *process) signal(s syscall.Signal) { _ = unix.Kill(-p.pid, s) }
 // reaps it. Nothing of it is left then, but for processes that have made a group of
 // their own.
 func (p *process) finish() syscall.WaitStatus {
-	closeOnce(&p.stdout)
-	closeOnce(&p.stderr)
-	p.exit.await()
+	p.closeRead(&p.stdout)
+	p.closeRead(&p.stderr)
+	for !p.exited {
+		if _, err := p.wait(time.Time{}); err != nil {
+			break // reap waits
+		}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.signal(unix.SIGKILL)
-	status := p.exit.reap(p.pid)
+	status := p.reap()
+	p.watch.close()
 	p.reaped = true
 	if p.kill != nil {
 		p.kill.Stop()

@@ -23,10 +23,12 @@ type run struct {
 
 	out      output
 	stderr   lineLog
-	piece    *piece    // what is read and not yet sent
-	begun    bool      // the start of the response is sent, or in piece
-	exited   bool      // the program has ended
-	deadline time.Time // of what is waited for; zero for none
+	piece    *piece // what is read and not yet sent
+	begun    bool   // the start of the response is sent, or in piece
+	began    time.Time
+	took     time.Duration // from the start of the program to its end
+	written  int64         // bytes of output and errors that were read
+	deadline time.Time     // of what is waited for; zero for none
 }
 
 // ending is what a run comes to.
@@ -69,7 +71,7 @@ func (p *piece) send(ctx context.Context, send asgi.Send, more bool) error {
 
 // linger is how long a piece waits for more: most programs end right after they have
 // written, and then the whole response is one piece with its length.
-const linger = time.Millisecond
+const linger = 10 * time.Millisecond
 
 // perform is the job of a run. It returns when the program is reaped.
 func (r *run) perform(ctx context.Context) (any, error) {
@@ -103,6 +105,7 @@ func (r *run) perform(ctx context.Context) (any, error) {
 		err = context.Cause(ctx)
 	case err == nil:
 		err = r.judge(status)
+		r.h.pace.note(r.target.file, r.took, r.written)
 	}
 	if err != nil {
 		return nil, r.failure(err)
@@ -142,6 +145,7 @@ func (r *run) start() (*process, error) {
 	if err != nil {
 		return nil, r.failure(&startError{err})
 	}
+	r.began = time.Now()
 	r.deadline = later(r.h.cfg.HeaderTimeout)
 	return p, nil
 }
@@ -169,7 +173,10 @@ func later(d time.Duration) time.Time {
 
 // relay passes on what the program writes, until it has ended or its time is over.
 func (r *run) relay(ctx context.Context, p *process) error {
-	for p.stdout >= 0 || !r.exited {
+	if err := r.waitBriefly(p); err != nil {
+		return err
+	}
+	for p.stdout >= 0 || !p.exited {
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -180,7 +187,7 @@ func (r *run) relay(ctx context.Context, p *process) error {
 		if soon := time.Now().Add(linger); lingers && (until.IsZero() || soon.Before(until)) {
 			until = soon
 		}
-		ready, err := p.wait(until, !r.exited)
+		ready, err := p.wait(until)
 		if err != nil {
 			return err
 		}
@@ -190,7 +197,7 @@ func (r *run) relay(ctx context.Context, p *process) error {
 			}
 		}
 		if ready.exited {
-			r.exited, r.deadline = true, later(r.h.cfg.KillGrace)
+			r.ended()
 		}
 		switch {
 		case ready.stdout:
@@ -205,6 +212,29 @@ func (r *run) relay(ctx context.Context, p *process) error {
 	return r.drainErrors(p)
 }
 
+// waitBriefly waits for the end of a program that is known to end soon.
+func (r *run) waitBriefly(p *process) error {
+	patience := r.h.pace.patience(r.target.file)
+	if patience == 0 {
+		return nil
+	}
+	until := r.began.Add(patience)
+	if !r.deadline.IsZero() && r.deadline.Before(until) {
+		until = r.deadline
+	}
+	err := p.waitEnd(until)
+	if p.exited {
+		r.ended()
+	}
+	return err
+}
+
+// ended notes that the program has.
+func (r *run) ended() {
+	r.took = time.Since(r.began)
+	r.deadline = later(r.h.cfg.KillGrace)
+}
+
 // lingers reports whether there is something to send that waits for more.
 func (r *run) lingers() bool {
 	return r.piece != nil && r.out.replied() && r.out.reply.local == "" && (r.piece.to > r.piece.from || !r.begun && !r.out.reply.bare)
@@ -213,7 +243,7 @@ func (r *run) lingers() bool {
 // late says what becomes of a run when what is waited for has not come.
 func (r *run) late(p *process) error {
 	switch {
-	case r.exited:
+	case p.exited:
 		r.h.cfg.Logger.Warn("cgi: output is held open by another process and is no longer read", "script", r.name())
 	case p.stdout < 0:
 		r.h.cfg.Logger.Warn("cgi: program has closed its output and is ended", "script", r.name())
@@ -237,13 +267,14 @@ func (r *run) readOutput(ctx context.Context, p *process) error {
 		r.deadline = later(r.h.cfg.KillGrace) // for the program's end
 		return nil
 	}
+	r.written += int64(n)
 	head, body, err := r.out.feed(r.piece.bytes[r.piece.to : r.piece.to+n])
 	switch {
 	case err != nil:
 		return err
 	case !r.out.replied():
 		return nil // the machine has taken it
-	case !r.exited:
+	case !p.exited:
 		r.deadline = time.Time{}
 	}
 	if head > 0 {
@@ -281,13 +312,14 @@ func (r *run) readErrors(p *process) error {
 	var buf [4 << 10]byte
 	n, err := p.readErrors(buf[:])
 	r.stderr.write(buf[:n])
+	r.written += int64(n)
 	return err
 }
 
 // drainErrors reads what is left of the standard error.
 func (r *run) drainErrors(p *process) error {
 	for p.stderr >= 0 {
-		if ready, err := p.wait(time.Now(), false); err != nil || !ready.stderr {
+		if ready, err := p.wait(time.Now()); err != nil || !ready.stderr {
 			return err
 		}
 		if err := r.readErrors(p); err != nil {
@@ -309,7 +341,7 @@ func (r *run) judge(status syscall.WaitStatus) error {
 		return err
 	}
 	whole := r.out.reply.bare || r.out.reply.length >= 0 || r.out.reply.local != ""
-	if status.Signaled() && !whole && r.exited {
+	if status.Signaled() && !whole && r.took > 0 {
 		return fmt.Errorf("ended by a signal: %v", status.Signal())
 	}
 	if r.out.excess {

@@ -32,7 +32,7 @@ func TestSoak(t *testing.T) {
 	const clients = 8
 	requests := longtest.Count(200, 10_000) / 2 / clients // on each engine
 	asgitest.CheckLeaks(t)
-	mark := "GALE_SOAK_" + strconv.Itoa(os.Getpid())
+	mark := "GALE_SOAK_" + strconv.Itoa(os.Getpid()) + "=1"
 	dir := scripts(t, map[string]string{
 		"ok":    hello,
 		"echo":  "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\ncat\n",
@@ -48,7 +48,7 @@ func TestSoak(t *testing.T) {
 	temp := ""
 	each(t, func(t *testing.T) cgi.Config {
 		temp = t.TempDir()
-		return cgi.Config{Dir: dir, TempDir: temp, Env: []string{mark + "=1"}, KillGrace: 10 * time.Millisecond, SpoolMemoryBytes: 1000,
+		return cgi.Config{Dir: dir, TempDir: temp, Env: []string{mark}, KillGrace: 10 * time.Millisecond, SpoolMemoryBytes: 1000,
 			Timeout: 200 * time.Millisecond, Class: class(t, executor.ClassConfig{Workers: clients})}
 	}, func(t *testing.T, s *enginetest.Server) {
 		done := make(chan struct{})
@@ -65,14 +65,7 @@ func TestSoak(t *testing.T) {
 		wg.Wait()
 		close(done)
 		killer.Wait()
-		limit := time.Now().Add(longtest.Patience)
-		for pids := marked(mark); len(pids) > 0; pids = marked(mark) {
-			if time.Now().After(limit) {
-				out, _ := exec.Command("ps", "-o", "pid,ppid,stat,args", "-p", strings.Join(pids, ",")).Output()
-				t.Fatalf("processes are left:\n%s", out)
-			}
-			time.Sleep(time.Millisecond)
-		}
+		noneLeft(t, mark)
 		if a := get(t, s, "/cgi/ok"); a.body != "hello\n" {
 			t.Errorf("%d %q", a.StatusCode, a.body)
 		}
@@ -80,6 +73,19 @@ func TestSoak(t *testing.T) {
 			t.Errorf("temporary files: %v %v", entries, err)
 		}
 	})
+}
+
+// noneLeft waits until no process has the variable mark in its environment.
+func noneLeft(t testing.TB, mark string) {
+	t.Helper()
+	limit := time.Now().Add(longtest.Patience)
+	for pids := marked(mark); len(pids) > 0; pids = marked(mark) {
+		if time.Now().After(limit) {
+			out, _ := exec.Command("ps", "-o", "pid,ppid,stat,args", "-p", strings.Join(pids, ",")).Output()
+			t.Fatalf("processes are left:\n%s", out)
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // attempt makes one request, and may leave before it is answered.
@@ -123,7 +129,7 @@ func marked(mark string) (pids []string) {
 	environs, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, file := range environs {
 		pid := filepath.Base(filepath.Dir(file))
-		if text, err := os.ReadFile(file); err == nil && strings.Contains(string(text), mark+"=1") && pid != strconv.Itoa(os.Getpid()) {
+		if text, err := os.ReadFile(file); err == nil && strings.Contains(string(text), mark) && pid != strconv.Itoa(os.Getpid()) {
 			pids = append(pids, pid)
 		}
 	}
