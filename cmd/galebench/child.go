@@ -170,6 +170,23 @@ func (c *child) cpu() (sum cpu, err error) {
 	return sum, nil
 }
 
+// reaped reads the CPU time of the children that what serves has waited for, in ticks
+// of 10 ms: see userTime.
+func (c *child) reaped() (sum time.Duration, err error) {
+	for _, pid := range c.pids {
+		user, err := statTime(pid, 16)
+		if err != nil {
+			return 0, err
+		}
+		system, err := statTime(pid, 17)
+		if err != nil {
+			return 0, err
+		}
+		sum += user + system
+	}
+	return sum, nil
+}
+
 // cpuClock is what clock_getcpuclockid(3) returns: the clock of the CPU time of
 // the process's threads.
 func cpuClock(pid int) int32 {
@@ -177,20 +194,23 @@ func cpuClock(pid int) int32 {
 	return ^int32(pid)<<3 | cpuClockSched
 }
 
-// userTime reads utime of /proc/PID/stat, which is in ticks of 10 ms on every
+// userTime reads utime of /proc/PID/stat.
+func userTime(pid int) (time.Duration, error) { return statTime(pid, 14) }
+
+// statTime reads a field of /proc/PID/stat, which is in ticks of 10 ms on every
 // architecture Go runs on; the fields are counted from behind the name, which
 // may contain anything. See proc_pid_stat(5).
-func userTime(pid int) (time.Duration, error) {
+func statTime(pid, field int) (time.Duration, error) {
 	p, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}
-	const utime, afterName, tick = 14, 3, 10 * time.Millisecond
+	const afterName, tick = 3, 10 * time.Millisecond
 	fields := strings.Fields(string(p[strings.LastIndexByte(string(p), ')')+1:]))
-	if len(fields) <= utime-afterName {
+	if len(fields) <= field-afterName {
 		return 0, fmt.Errorf("/proc/%d/stat is too short", pid)
 	}
-	ticks, err := strconv.ParseInt(fields[utime-afterName], 10, 64)
+	ticks, err := strconv.ParseInt(fields[field-afterName], 10, 64)
 	return time.Duration(ticks) * tick, err
 }
 

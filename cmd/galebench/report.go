@@ -19,8 +19,10 @@ var (
 	requestsPerCPUSecond = metric{"requests_per_cpu_second", "requests/CPU-s"}
 	userPerMessage       = metric{"user_us_per_message", "us"}
 	userPerRequest       = metric{"user_us_per_request", "us"}
-	serverCPU            = metric{"server_cpu_percent", "%"} // 100: its one core was busy all the time
-	loadCPU              = metric{"load_cpu_percent", "%"}   // as much as the server's or more: the load bounds what is measured
+	cpuPerRequest        = metric{"server_us_per_request", "us"}   // of the server's own CPU time
+	programPerRequest    = metric{"programs_us_per_request", "us"} // of the programs that it has started
+	serverCPU            = metric{"server_cpu_percent", "%"}       // 100: its one core was busy all the time
+	loadCPU              = metric{"load_cpu_percent", "%"}         // as much as the server's or more: the load bounds what is measured
 	latency50            = metric{"p50_ms", "ms"}
 	latency99            = metric{"p99_ms", "ms"}
 	slice99              = metric{"slice_p99_ms", "ms"} // the p99 of 0.2 s: the median of them

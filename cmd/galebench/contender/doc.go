@@ -36,6 +36,8 @@ const (
 	GalePolls       Protocol = "gale's long poll" // of rooms
 	NchanPolls      Protocol = "nchan's long poll"
 
+	CGI Protocol = "cgi" // with Config.Programs
+
 	// What is spoken with Config.TransferBytes.
 	BulkHTTP      Protocol = "bulk over http"
 	BulkWebSocket Protocol = "bulk over websocket"
@@ -62,6 +64,10 @@ type Config struct {
 
 	// Files is the folder that is served. Default: "", none is.
 	Files string
+
+	// Programs is the folder of the programs that are started for requests. Default:
+	// "", none are.
+	Programs string
 }
 
 // Contender is one server.
@@ -81,6 +87,9 @@ type Contender struct {
 	// files is start for the folder of Config.Files; nil for those that serve none.
 	files func(Config) (net.Addr, error)
 
+	// cgi is start for programs; nil for those that start none.
+	cgi func(Config) (net.Addr, error)
+
 	// missing says what of it this machine lacks; nil for those that are all here.
 	missing func() error
 }
@@ -98,13 +107,14 @@ var contenders = []Contender{
 	{Name: "coder", Module: "github.com/coder/websocket", Speaks: []Protocol{WebSocket}, start: startCoder},
 	{Name: "victim", start: startVictim}, // for attacks
 	{Name: "victim-nethttp", start: startVictimNetHTTP},
-	{Name: "gale", Speaks: []Protocol{GaleRooms, GaleEvents, GalePolls, Files}, start: startGaleHub, files: startGaleFiles},
+	{Name: "gale", Speaks: []Protocol{GaleRooms, GaleEvents, GalePolls, Files, CGI}, start: startGaleHub, files: startGaleFiles, cgi: startGaleCGI},
 	{Name: "gale-slow", start: startGaleSlow}, // for subscribers that do not read
 	{Name: "gorilla-hub", Module: "github.com/gorilla/websocket", Speaks: []Protocol{Rooms}, start: startGorillaHub},
 	{Name: "centrifuge", Module: "github.com/centrifugal/centrifuge", Speaks: []Protocol{CentrifugeRooms}, start: startCentrifuge},
 	{Name: "nchan", Speaks: []Protocol{Events, NchanPolls}, start: startNchan, missing: nchanMissing},
 	{Name: "nginx", Speaks: []Protocol{Files}, files: startNginxFiles, missing: nginxMissing},
-	{Name: "nethttp", Speaks: []Protocol{HTTP, Events, BulkHTTP, Files}, start: startNetHTTP, bulk: startNetHTTPBulk, files: startNetHTTPFiles},
+	{Name: "lighttpd", Speaks: []Protocol{CGI}, cgi: startLighttpd, missing: lighttpdMissing},
+	{Name: "nethttp", Speaks: []Protocol{HTTP, Events, BulkHTTP, Files, CGI}, start: startNetHTTP, bulk: startNetHTTPBulk, files: startNetHTTPFiles, cgi: startNetHTTPCGI},
 	{Name: "fasthttp", Module: "github.com/valyala/fasthttp", Speaks: []Protocol{HTTP, BulkHTTP, Files}, start: startFastHTTP, bulk: startFastHTTPBulk, files: startFastHTTPFiles},
 	{Name: "idle", Speaks: []Protocol{BusyEcho}, start: startIdle},
 	{Name: "plain-goroutines", Speaks: []Protocol{BusyEcho}, start: startPlainGoroutines},
@@ -146,8 +156,14 @@ func (c Contender) Start(cfg Config) (net.Addr, error) {
 		}
 		return c.files(cfg)
 	}
+	if cfg.Programs != "" {
+		if c.cgi == nil {
+			return nil, fmt.Errorf("%s starts no programs", c.Name)
+		}
+		return c.cgi(cfg)
+	}
 	if c.start == nil {
-		return nil, fmt.Errorf("%s serves files only", c.Name)
+		return nil, fmt.Errorf("%s serves files or programs only", c.Name)
 	}
 	if cfg.TransferBytes > 0 {
 		if c.bulk == nil {

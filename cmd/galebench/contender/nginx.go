@@ -68,23 +68,31 @@ func startNginx(config func(dir string, port int) []byte) (net.Addr, error) {
 	if err != nil {
 		return nil, err
 	}
+	return startProgram("nginx", config, func(dir, file string) *exec.Cmd {
+		return exec.Command(path, "-c", file, "-p", dir, "-e", "stderr")
+	})
+}
+
+// startProgram starts a server that is a program of its own, with a configuration for
+// a folder and a port. It writes its number to a file of its name in the folder.
+func startProgram(name string, config func(dir string, port int) []byte, command func(dir, file string) *exec.Cmd) (net.Addr, error) {
 	ln, err := listen()
 	if err != nil {
 		return nil, err
 	}
 	addr := ln.Addr().(*net.TCPAddr)
-	if err := ln.Close(); err != nil { // nginx listens there
+	if err := ln.Close(); err != nil { // the program listens there
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "galebench-nginx-")
+	dir, err := os.MkdirTemp("", "galebench-"+name+"-")
 	if err != nil {
 		return nil, err
 	}
-	file := filepath.Join(dir, "nginx.conf")
+	file := filepath.Join(dir, name+".conf")
 	if err := os.WriteFile(file, config(dir, addr.Port), 0o600); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(path, "-c", file, "-p", dir, "-e", "stderr")
+	cmd := command(dir, file)
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -92,15 +100,15 @@ func startNginx(config func(dir string, port int) []byte) (net.Addr, error) {
 	}
 	serving = []int{cmd.Process.Pid}
 	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }() // ends with nginx
-	if err := serves(addr, filepath.Join(dir, "nginx.pid"), ended); err != nil {
-		return nil, err
+	go func() { ended <- cmd.Wait() }() // ends with the program
+	if err := serves(addr, filepath.Join(dir, name+".pid"), ended); err != nil {
+		return nil, fmt.Errorf("%s %w", name, err)
 	}
 	return addr, os.RemoveAll(dir)
 }
 
 // serves waits until somebody listens at addr, and there is a file: the last that
-// nginx makes.
+// the program makes.
 func serves(addr net.Addr, file string, ended <-chan error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -117,9 +125,9 @@ func serves(addr net.Addr, file string, ended <-chan error) error {
 		select {
 		case <-tick.C:
 		case err := <-ended:
-			return fmt.Errorf("nginx has ended: %w", err)
+			return fmt.Errorf("has ended: %w", err)
 		case <-ctx.Done():
-			return fmt.Errorf("nginx does not serve: %w", err)
+			return fmt.Errorf("does not serve: %w", err)
 		}
 	}
 }
