@@ -62,6 +62,7 @@ func TestWorkloads(t *testing.T) {
 		{"bulk --conns 4 --small 0 --sizes 64KiB --transfers ws-up,ws-down " + quick, "gws,gale-event", 2 * 2 * 6},
 		{"files --conns 4 --sizes 1KiB,100KiB " + quick, "gale,nethttp,fasthttp", 3 * (2*6 + 4)},
 		{"files --conns 4 --sizes none --conditional=false --cold 30 " + quick, "gale", 7},
+		{"cgi --conns 2 --programs shell,python " + quick, "nethttp,gale", 2 * 2 * 5},
 	} {
 		t.Run(c.command, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "rows.json")
