@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -96,8 +97,15 @@ func TestOneLookForMany(t *testing.T) {
 	}
 }
 
-// slowClients is how many downloads are under way at a time.
-func slowClients() int { return longtest.Count(100, 1000) }
+// slowClients is how many downloads are under way at a time. Under net/http each fills
+// some MiB of the kernel's buffers, of which a thousand would take all that TCP may have
+// on a small machine, and stand still.
+func slowClients(t *testing.T) int {
+	if strings.HasSuffix(t.Name(), "/nethttp") {
+		return min(longtest.Count(50, 200), 200)
+	}
+	return min(longtest.Count(100, 1000), 1000)
+}
 
 // Slow downloads of a large file take no memory for it.
 func TestSlowDownloads(t *testing.T) {
@@ -115,10 +123,9 @@ func TestSlowDownloads(t *testing.T) {
 				c.Close()
 			}
 		}()
-		for range slowClients() {
+		for range slowClients(t) {
 			conn, err := net.Dial("tcp", s.Addr)
 			must(t, err)
-			must(t, conn.(*net.TCPConn).SetReadBuffer(16<<10)) // of a thousand, the kernel's memory has no room for more
 			conns = append(conns, conn)
 			_, err = io.WriteString(conn, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
 			must(t, err)
