@@ -26,6 +26,7 @@ type Handler struct {
 	app      asgi.Handler
 	spooled  atomic.Int64 // bytes of bodies that are kept
 	pace     pace
+	epolls   epolls
 
 	mu     sync.Mutex
 	closed bool
@@ -69,6 +70,7 @@ func (h *Handler) Close() error {
 	h.ended.Wait()
 	if first {
 		_ = h.null.Close()
+		h.epolls.close()
 		if h.root != nil {
 			_ = h.root.Close()
 		}

@@ -18,6 +18,10 @@ type process struct {
 	watch  watch
 	exited bool // it has ended, and is not reaped
 
+	// complete says that nobody writes any more: a read that does not fill its buffer is
+	// the last.
+	complete bool
+
 	mu     sync.Mutex
 	reaped bool        // from then on the pid may be another's
 	kill   *time.Timer // of SIGKILL, once it was told to end
@@ -35,7 +39,7 @@ type command struct {
 // start starts a program. It blocks until the program is executed, which no disk
 // delays much. Go's fork shares memory as vfork does: its cost does not depend on the
 // size of this process. Every descriptor but the three is closed on execution.
-func start(c command) (*process, error) {
+func start(from *epolls, c command) (*process, error) {
 	out, outWrite, err := pipe()
 	if err != nil {
 		return nil, err
@@ -46,7 +50,7 @@ func start(c command) (*process, error) {
 		return nil, err
 	}
 	p := &process{stdout: out, stderr: errs}
-	err = p.fork(c.file, &syscall.ProcAttr{
+	err = p.fork(from, c.file, &syscall.ProcAttr{
 		Dir:   c.dir,
 		Env:   c.env,
 		Files: []uintptr{c.stdin.Fd(), uintptr(outWrite), uintptr(errsWrite)},
@@ -84,7 +88,7 @@ func (p *process) read(fd *int, buf []byte) (int, error) {
 			continue
 		case err != nil:
 			return 0, os.NewSyscallError("read", err)
-		case n == 0:
+		case n == 0, p.complete && n < len(buf):
 			p.closeRead(fd)
 		}
 		return n, nil
@@ -136,7 +140,7 @@ func (p *process) finish() syscall.WaitStatus {
 	defer p.mu.Unlock()
 	p.signal(unix.SIGKILL)
 	status := p.reap()
-	p.watch.close()
+	p.closeWatch()
 	p.reaped = true
 	if p.kill != nil {
 		p.kill.Stop()

@@ -36,7 +36,12 @@ type watch struct {
 	status chan syscall.WaitStatus
 }
 
-func (p *process) fork(file string, attr *syscall.ProcAttr, _ Limits) error {
+// epolls are for Linux.
+type epolls struct{}
+
+func (*epolls) close() {}
+
+func (p *process) fork(_ *epolls, file string, attr *syscall.ProcAttr, _ Limits) error {
 	end, w, err := pipe()
 	if err != nil {
 		return err
@@ -54,8 +59,8 @@ func (p *process) fork(file string, attr *syscall.ProcAttr, _ Limits) error {
 	return nil
 }
 
-func (w *watch) forget(int) {}
-func (w *watch) close()     { closeAll(w.end) }
+func (w *watch) forget(int)    {}
+func (p *process) closeWatch() { closeAll(p.watch.end) }
 
 func (p *process) reap() syscall.WaitStatus { return <-p.watch.status }
 

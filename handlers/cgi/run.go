@@ -141,7 +141,7 @@ func (r *run) start() (*process, error) {
 		maxHead: r.h.cfg.MaxHeadBytes,
 		maxBody: r.h.cfg.MaxOutputBytes,
 	}
-	p, err := start(command{file: r.target.file, dir: filepath.Dir(r.target.file), env: env, stdin: stdin, limits: r.h.cfg.Limits})
+	p, err := start(&r.h.epolls, command{file: r.target.file, dir: filepath.Dir(r.target.file), env: env, stdin: stdin, limits: r.h.cfg.Limits})
 	if err != nil {
 		return nil, r.failure(&startError{err})
 	}

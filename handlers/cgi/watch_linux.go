@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -15,12 +16,62 @@ import (
 // the process itself, are in an epoll instance, and that is watched by Go's own: so who
 // waits holds no thread, and needs no more than one goroutine.
 type watch struct {
-	pidfd int // readable once the process has ended
-	epoll *os.File
-	raw   syscall.RawConn
+	*epoll
+	from      *epolls
+	pidfd     int  // readable once the process has ended
+	listening bool // what is written is in epoll, too
+}
 
-	deadline  time.Time // of epoll
-	listening bool      // what is written is in epoll, too
+// epoll is an epoll instance that Go watches.
+type epoll struct {
+	file     *os.File
+	raw      syscall.RawConn
+	deadline time.Time // of file
+}
+
+// epolls are those that no process uses, kept since making one takes seven system calls:
+// at most as many as programs have run at once.
+//
+// Safe for concurrent use.
+type epolls struct {
+	mu   sync.Mutex
+	free []*epoll
+}
+
+func (e *epolls) take() (*epoll, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if last := len(e.free) - 1; last >= 0 {
+		one := e.free[last]
+		e.free = e.free[:last]
+		return one, nil
+	}
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	_ = unix.SetNonblock(fd, true) // which tells os that it can be waited for
+	one := &epoll{file: os.NewFile(uintptr(fd), "epoll")}
+	if one.raw, err = one.file.SyscallConn(); err != nil {
+		_ = one.file.Close()
+	}
+	return one, err
+}
+
+// put takes back one in which there is nothing.
+func (e *epolls) put(one *epoll) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.free = append(e.free, one)
+}
+
+func (e *epolls) close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, one := range e.free {
+		_ = one.file.Close()
+	}
+	e.free = nil
 }
 
 var errNoPidfd = errors.New("the kernel gives no descriptors of processes: Linux 5.4 is required")
@@ -28,16 +79,21 @@ var errNoPidfd = errors.New("the kernel gives no descriptors of processes: Linux
 // fork starts a program. With limits it is traced until they are set, which is before
 // its first instruction: prlimit(2) after the start would let it run without them for a
 // moment, in which it could fork.
-func (p *process) fork(file string, attr *syscall.ProcAttr, limits Limits) (err error) {
-	w := &p.watch
-	if err := w.open(); err != nil {
+func (p *process) fork(from *epolls, file string, attr *syscall.ProcAttr, limits Limits) error {
+	one, err := from.take()
+	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			w.close()
-		}
-	}()
+	p.watch = watch{epoll: one, from: from, pidfd: -1}
+	if err := p.forkWatched(file, attr, limits); err != nil {
+		p.closeWatch()
+		return err
+	}
+	return nil
+}
+
+func (p *process) forkWatched(file string, attr *syscall.ProcAttr, limits Limits) (err error) {
+	w := &p.watch
 	attr.Sys = &syscall.SysProcAttr{Setpgid: true, PidFD: &w.pidfd}
 	if limits.given() {
 		attr.Sys.Ptrace = true
@@ -68,20 +124,6 @@ const (
 	atErrors
 	atExit
 )
-
-func (w *watch) open() error {
-	w.pidfd = -1
-	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return os.NewSyscallError("epoll_create1", err)
-	}
-	_ = unix.SetNonblock(fd, true) // which tells os that it can be waited for
-	w.epoll = os.NewFile(uintptr(fd), "epoll")
-	if w.raw, err = w.epoll.SyscallConn(); err != nil {
-		w.close()
-	}
-	return err
-}
 
 // listen adds what is written to the epoll instance.
 func (p *process) listen() error {
@@ -124,7 +166,7 @@ func (w *watch) control(op, fd int, ev *unix.EpollEvent) error {
 // the deadline; a zero one is none. That it has ended it tells once.
 func (p *process) wait(deadline time.Time) (ready, error) {
 	if p.exited && !p.watch.listening { // commonly all is there
-		if r := p.glance(); r.any() {
+		if r := p.glance(); r.any() || p.stdout < 0 && p.stderr < 0 {
 			return r, nil
 		}
 	}
@@ -140,24 +182,35 @@ func (p *process) waitEnd(deadline time.Time) error {
 	return err
 }
 
-// glance says what there is to read, without waiting.
+// glance says what there is to read, without waiting. What nobody writes to any more
+// has nothing behind that, and is closed if it has nothing at all.
 func (p *process) glance() ready {
 	fds := [...]unix.PollFd{ // those of -1 are ignored
 		{Fd: int32(p.stdout), Events: unix.POLLIN},
 		{Fd: int32(p.stderr), Events: unix.POLLIN},
 	}
-	_, _ = unix.Poll(fds[:], 0)
-	return ready{stdout: fds[0].Revents != 0, stderr: fds[1].Revents != 0}
+	if _, err := unix.Poll(fds[:], 0); err != nil {
+		return ready{}
+	}
+	out, errs := fds[0].Revents, fds[1].Revents
+	p.complete = out&unix.POLLHUP != 0 && errs&unix.POLLHUP != 0
+	if out == unix.POLLHUP {
+		p.closeRead(&p.stdout)
+	}
+	if errs == unix.POLLHUP {
+		p.closeRead(&p.stderr)
+	}
+	return ready{stdout: out&unix.POLLIN != 0, stderr: errs&unix.POLLIN != 0}
 }
 
 // await blocks until there is an event, or until the deadline.
 func (p *process) await(deadline time.Time) (ready, error) {
 	w := &p.watch
-	if deadline != w.deadline {
-		if err := w.epoll.SetReadDeadline(deadline); err != nil {
+	if deadline != w.epoll.deadline {
+		if err := w.file.SetReadDeadline(deadline); err != nil {
 			return ready{}, fmt.Errorf("set a deadline: %w", err)
 		}
-		w.deadline = deadline
+		w.epoll.deadline = deadline
 	}
 	var r ready
 	var failed error
@@ -201,10 +254,15 @@ func (w *watch) look(epoll int) (r ready, err error) {
 	return r, nil
 }
 
-// close closes what the watch has opened.
-func (w *watch) close() {
-	_ = w.epoll.Close()
+// closeWatch closes what the watch has opened.
+func (p *process) closeWatch() {
+	w := &p.watch
 	if w.pidfd >= 0 {
 		_ = unix.Close(w.pidfd)
+	}
+	if p.exited { // and so all is taken out
+		w.from.put(w.epoll)
+	} else {
+		_ = w.file.Close() // something may be left in it
 	}
 }
