@@ -59,7 +59,7 @@ func cgiCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "cgi",
 		Usage: "requests per CPU-second, of server and programs, where a program is started for each",
-		Flags: append(commonFlags(5, 8, "nethttp", "gale", "lighttpd"),
+		Flags: append(commonFlags(5, 4, "nethttp", "gale", "lighttpd"),
 			append(trafficFlags(),
 				&cli.StringFlag{Name: "programs", Value: "c,shell,python", Usage: "which programs are asked for"})...),
 		OnUsageError: onUsageError,

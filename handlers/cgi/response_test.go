@@ -148,6 +148,51 @@ func TestStreaming(t *testing.T) {
 	})
 }
 
+// A program that was brief, whose end alone is waited for the next time, may stream or
+// write much for once.
+func TestBriefNoMore(t *testing.T) {
+	dir := scripts(t, map[string]string{
+		"varies": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\none\\n'\ncase $QUERY_STRING in\n" +
+			"waits) while [ ! -e \"$GO\" ]; do sleep 0.01; done; echo two;;\nmuch) head -c 1000000 /dev/zero;;\n" +
+			"errors) head -c 1000000 /dev/zero >&2;;\nesac\n",
+	})
+	goes := ""
+	each(t, func(t *testing.T) cgi.Config {
+		goes = filepath.Join(t.TempDir(), "go")
+		return cgi.Config{Dir: dir, Env: []string{"GO=" + goes}}
+	}, func(t *testing.T, s *enginetest.Server) {
+		brief := func() {
+			for range 2 {
+				if a := get(t, s, "/cgi/varies"); a.body != "one\n" || a.ContentLength != 4 && a.ContentLength != -1 {
+					t.Errorf("%q, length %d", a.body, a.ContentLength)
+				}
+			}
+		}
+		brief()
+		if a := get(t, s, "/cgi/varies?much"); len(a.body) != 1_000_004 {
+			t.Errorf("%d bytes", len(a.body))
+		}
+		brief()
+		if a := get(t, s, "/cgi/varies?errors"); a.body != "one\n" {
+			t.Errorf("%q", a.body)
+		}
+		brief()
+		res, err := s.Client.Do(request(t, s, "GET", "/cgi/varies?waits", nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		in := bufio.NewReader(res.Body)
+		if line, err := in.ReadString('\n'); line != "one\n" {
+			t.Fatal(line, err)
+		}
+		write(t, goes, "", 0o600)
+		if rest, err := io.ReadAll(in); string(rest) != "two\n" || err != nil {
+			t.Fatalf("%q %v", rest, err)
+		}
+	})
+}
+
 // Bodies of every size and form arrive whole, with their length.
 func TestBodies(t *testing.T) {
 	dir := scripts(t, map[string]string{"echo": "#!/bin/sh\nprintf 'Content-Type: text/plain\\nX-Length: %s\\n\\n' \"$CONTENT_LENGTH\"\ncat\n"})
