@@ -41,7 +41,7 @@ var cgiPrograms = []struct {
 		return os.WriteFile(file, []byte("#!/bin/sh\necho 'Content-Type: text/plain'\necho\necho 'Hello, World!'\n"), 0o755)
 	}},
 	{"python", func(file string) error {
-		return os.WriteFile(file, []byte("#!/usr/bin/env python3\nprint('Content-Type: text/plain\\n\\nHello, World!')\n"), 0o755)
+		return os.WriteFile(file, []byte("#!/usr/bin/python3\nprint('Content-Type: text/plain\\n\\nHello, World!')\n"), 0o755)
 	}},
 }
 

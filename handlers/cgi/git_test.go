@@ -37,7 +37,7 @@ func TestGit(t *testing.T) {
 	if _, err := os.Stat(backend); err != nil {
 		t.Skip("SKIPPED: no git http-backend")
 	}
-	size := longtest.Count(2<<20, 20<<20)
+	size := longtest.Count(1<<20+1<<19, 20<<20)
 	root := ""
 	enginetest.Each(t, enginetest.Options{}, func(t *testing.T) asgi.Handler {
 		root = t.TempDir()

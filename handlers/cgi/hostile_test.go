@@ -345,7 +345,12 @@ func TestDescriptors(t *testing.T) {
 	if _, err := os.Stat("/proc/self/fd"); err != nil {
 		t.Skip("SKIPPED: no /proc")
 	}
-	each(t, func(*testing.T) cgi.Config {
+	each(t, func(t *testing.T) cgi.Config {
+		inherited, err := syscall.Dup(1) // as a descriptor that this process was started with
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = syscall.Close(inherited) })
 		return cgi.Config{Dir: dir, SpoolMemoryBytes: 100, Limits: cgi.Limits{Files: 50}}
 	}, func(t *testing.T, s *enginetest.Server) {
 		if a := get(t, s, "/cgi/fds"); a.body != "0 /dev/null\n1 pipe\n2 pipe\n" {

@@ -201,7 +201,7 @@ func TestBodies(t *testing.T) {
 			each(t, func(t *testing.T) cgi.Config {
 				return cgi.Config{Dir: dir, SpoolMemoryBytes: memory, MaxBodyBytes: 1 << 20, TempDir: t.TempDir()}
 			}, func(t *testing.T, s *enginetest.Server) {
-				for _, n := range []int{0, 1, 4096, 64 << 10, 64<<10 + 1, 200_000, 1 << 20, 1<<20 + 1} {
+				for _, n := range []int{0, 1, 64 << 10, 64<<10 + 1, 1 << 20, 1<<20 + 1} {
 					for _, chunked := range []bool{false, true} {
 						sent := make([]byte, n)
 						for i := range sent {
