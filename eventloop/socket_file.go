@@ -15,10 +15,11 @@ func (s *socket) SendFile(file *os.File, offset int64, n int) (sent int, err err
 	if n <= 0 || !s.mayWrite() {
 		return 0, nil
 	}
+	begins := s.out.len() > 0 // with a head, when mostly nothing is under way
 	s.sendAhead()
 	for sent < n && s.mayOffer() { // else something waits still
 		part := s.portion(n - sent)
-		if sent == 0 && part >= ledBytes {
+		if begins && sent == 0 && part >= ledBytes {
 			part = leadBytes // as of a write, and for its reason
 		}
 		taken, err := s.sendFrom(file, offset+int64(sent), part)

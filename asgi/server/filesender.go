@@ -10,10 +10,13 @@ import (
 )
 
 const (
-	// fileWindow is how much of a file is asked for, fetched and sent at a time, in
-	// bytes: the questions cost little then, and of what is fetched for a slow client
-	// little is dropped again before it is sent.
+	// fileWindow is how much of a file is fetched at a time, in bytes: of what is
+	// fetched for a slow client little is dropped again before it is sent.
 	fileWindow = 512 << 10
+
+	// askWindow is how much is asked for at a time, and sent: as much as a turn may
+	// write, so that the questions cost little.
+	askWindow = 4 * fileWindow
 
 	// smallPart is up to where a part of a file is read into the outbox, in bytes: it
 	// leaves in one system call with all else of the turn.
@@ -44,16 +47,30 @@ func (s *fileSender) next() {
 		if s.waiting = sock.Congested() || sock.Ended(); s.waiting {
 			return
 		}
-		n := int(min(s.left, fileWindow))
-		if n <= smallPart && s.copySmall(n) {
+		if s.left <= smallPart && s.copySmall(int(s.left)) {
 			continue
 		}
-		if !s.x.c.w.loop.Cached(s.file, s.off, n) || s.send(n) != nil {
+		if n := s.atHand(); n == 0 || s.send(n) != nil {
 			s.x.c.w.srv.files.read(s) // an error of the file is found there, too
 			return
 		}
 	}
 	s.complete()
+}
+
+// atHand is how much can be sent without waiting for a disk; zero if that is to be
+// fetched first.
+func (s *fileSender) atHand() int {
+	for _, window := range [...]int64{askWindow, fileWindow} {
+		n := int(min(s.left, window))
+		if s.x.c.w.loop.Cached(s.file, s.off, n) {
+			return n
+		}
+		if s.left <= fileWindow {
+			break // the same again
+		}
+	}
+	return 0
 }
 
 // copySmall writes the next n bytes through the outbox, if they are at hand.
