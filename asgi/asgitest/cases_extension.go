@@ -267,12 +267,15 @@ var extensionCases = []testCase{
 		run: func(s *session) {
 			path, size := s.largeFile()
 			s.serve(on("/path", send(start(200, size)), send(&asgi.HTTPResponsePathSend{Path: path})),
-				on("/part", send(start(200)), fileStep{path, 0, -1, true}, disconnectedAfter()))
+				on("/part", send(start(200)), fileStep{path, 0, -1, true}, signal("sent"), disconnectedAfter()))
 			for _, target := range []string{"/path", "/part"} {
 				s.resize(path, largeFile)
 				w := s.dial()
 				w.request("GET " + target)
 				r := w.head()
+				if target == "/part" {
+					s.wait("sent") // so that send has not met the end itself
+				}
 				s.resize(path, 1)
 				w.body("GET", r)
 				r.truncated()
@@ -286,10 +289,11 @@ var extensionCases = []testCase{
 		link:   specZeroCopy,
 		run: func(s *session) {
 			path, _ := s.largeFile()
-			s.serve(on("/", send(start(200)), fileStep{path, 0, -1, true}, disconnectedAfter(), signal("told")))
+			s.serve(on("/", send(start(200)), fileStep{path, 0, -1, true}, signal("sent"), disconnectedAfter(), signal("told")))
 			w := s.dial()
 			w.request("GET /")
 			w.head()
+			s.wait("sent") // so that send has not met the end itself
 			w.abort()
 			s.wait("told")
 		},
