@@ -29,7 +29,7 @@ func TestSoak(t *testing.T) {
 		t.Skip("SKIPPED: it reads /proc")
 	}
 	const clients = 8
-	requests := longtest.Count(200, 1000) / 2 / clients // on each engine
+	requests := longtest.Count(100, 500) / 2 / clients // on each engine
 	mark := "GALE_SOAK_" + strconv.Itoa(os.Getpid()) + "=1"
 	dir := scripts(t, map[string]string{
 		"ok":    hello,
