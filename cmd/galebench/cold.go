@@ -22,10 +22,13 @@ import (
 	"github.com/gale-server/gale/cmd/galebench/load"
 )
 
-// coldReaders is how many requests for files that are not in the page cache are under
-// way at a time, coldSmall how many clients echo beside them.
+// coldReaders is how many clients ask for files that are not in the page cache, each
+// for one every coldPause, and coldSmall how many echo beside them. Without the pause
+// what the latter feel is that both cores are busy: it is the same if all files are in
+// the page cache, and on a server that has nothing to do with files.
 const (
 	coldReaders = 16
+	coldPause   = 20 * time.Millisecond
 	coldSmall   = 50
 )
 
@@ -176,6 +179,7 @@ func readCold(dir, address string, count int, next, read *atomic.Int64) error {
 			return fmt.Errorf("a file was answered with %s and %d bytes of %d: %w", response.Status, n, response.ContentLength, err)
 		}
 		read.Add(1)
+		time.Sleep(coldPause)
 	}
 }
 
