@@ -61,7 +61,7 @@ var foreign = map[string][]string{
 	"handlers/static":   {"golang.org/x/sys/unix"},
 	"handlers/hub/jwt":  {"github.com/golang-jwt/jwt/v5"},
 	"examples/...":      {"github.com/go-chi/chi/v5"},
-	"cmd/gale/...":      {"github.com/urfave/cli/v3", "github.com/pelletier/go-toml/v2", "github.com/pelletier/go-toml/v2/unstable", "golang.org/x/sys/unix"},
+	"cmd/gale/...":      {"github.com/urfave/cli/v3", "github.com/pelletier/go-toml/v2", "github.com/pelletier/go-toml/v2/unstable"},
 }
 
 // ioPackages may not be imported by a protocol machine: it does no I/O, takes no

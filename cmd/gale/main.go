@@ -21,7 +21,6 @@ const (
 
 func main() {
 	workers.Main() // a process for pictures does not return
-	keepInherited()
 	garbage.MakeRoom()
 	os.Exit(run(os.Args, os.Stdout, os.Stderr))
 }
