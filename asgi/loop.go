@@ -1,5 +1,11 @@
 package asgi
 
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
 // Loop is where exchanges are served: of what runs on one loop, nothing runs at
 // the same time as anything else. Loops are comparable, and exchanges with equal
 // Loops share one, so that a single post serves many of them.
@@ -12,6 +18,59 @@ type Loop interface {
 	// posts, for example to one at a time. It reports false if the loop has
 	// stopped, and then fn does not run.
 	Post(fn func()) bool
+
+	// Attach has the loop serve a connected stream socket of the program's own, such
+	// as one to a process that it has started. It takes file over, and closes it also
+	// upon an error. open is called on the loop, with the socket, in a later turn, or
+	// never if the loop stops before.
+	//
+	// The error wraps errors.ErrUnsupported where a loop serves a single exchange:
+	// serve the socket from a goroutine then.
+	Attach(file *os.File, open func(Socket) SocketReceiver) error
+}
+
+// Socket is a stream of bytes to a process or a server that an application works
+// with, served by the loop on which its exchanges are.
+//
+// Loop-owned: call only from its event loop.
+type Socket interface {
+	// Write copies p into the outbox, which leaves in one system call at the end of
+	// the loop's turn. It never blocks, and the outbox is bounded: who goes on writing
+	// while the socket is congested loses it.
+	Write(p []byte)
+
+	// Buffered returns the bytes that wait in the outbox.
+	Buffered() int
+
+	// Congested reports whether the outbox is above its high watermark: Drained
+	// follows when it has come to its low one.
+	Congested() bool
+
+	// Schedule has Turn called once at the end of this turn of the loop, before the
+	// outbox is flushed: the place to write what the turn has gathered.
+	Schedule()
+
+	// Pause stops reading, and the calls of Data, until Resume.
+	Pause()
+	Resume()
+
+	// Close closes the socket when the outbox is empty, Abort at once. Closed follows.
+	Close()
+	Abort()
+}
+
+// SocketReceiver is who is told what happens to a Socket. Its methods are called on
+// the loop, must not block, and are never called from within a method of the Socket.
+type SocketReceiver interface {
+	// Data delivers what was read. p is valid only during the call.
+	Data(p []byte)
+	// Drained follows when the socket is congested no more.
+	Drained()
+	// Turn follows Schedule.
+	Turn()
+	// Closed is the last call: the socket was closed by us (err is nil), or the other
+	// side has closed it, or it is broken.
+	Closed(err error)
 }
 
 // LoopOf returns the loop that x is served on. Where an engine serves every
@@ -28,3 +87,8 @@ func LoopOf(x Exchange) Loop {
 type ownLoop struct{ x Exchange }
 
 func (l ownLoop) Post(fn func()) bool { return PostOwed(l.x, fn) }
+
+func (l ownLoop) Attach(file *os.File, _ func(Socket) SocketReceiver) error {
+	_ = file.Close()
+	return fmt.Errorf("asgi: a loop of one exchange: %w", errors.ErrUnsupported)
+}

@@ -1,6 +1,9 @@
 package asgi_test
 
 import (
+	"errors"
+	"io"
+	"os"
 	"testing"
 
 	"github.com/gale-server/gale/asgi"
@@ -29,5 +32,24 @@ func TestPostOwed(t *testing.T) {
 	}
 	if asgi.PostOwed(halted{}, func() { t.Error("it runs") }) {
 		t.Error("a stopped loop takes it")
+	}
+}
+
+// ownExchange is served alone.
+type ownExchange struct{ asgi.Exchange }
+
+// A loop of one exchange serves no socket, which it closes.
+func TestAttachUnsupported(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	err = asgi.LoopOf(ownExchange{}).Attach(w, nil)
+	if !errors.Is(err, errors.ErrUnsupported) {
+		t.Error(err)
+	}
+	if _, err := r.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the file is open: %v", err)
 	}
 }

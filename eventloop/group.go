@@ -310,7 +310,9 @@ func (g *Group) left(s *socket) {
 	if g == nil { // a simulated loop has none
 		return
 	}
-	if s.has(refused) {
+	if s.listener.attached {
+		// It was never counted.
+	} else if s.has(refused) {
 		g.refusing.Add(-1)
 	} else {
 		g.open.Add(-1)

@@ -36,6 +36,8 @@ type listener struct {
 	open    func(Conn) Protocol
 	file    unixsocket.File // that we made
 	pending bool            // connections may wait
+
+	attached bool // there is no listening socket: the conn came by Attach
 }
 
 // listen opens the socket that c describes.
@@ -89,9 +91,9 @@ func takeOver(ln net.Listener, open func(Conn) Protocol, file unixsocket.File) (
 	return &listener{fd: fd, addr: addr, open: open, file: file, pending: true}, nil
 }
 
-// duplicate returns a second descriptor for the socket of ln.
-func duplicate(ln net.Listener) (int, error) {
-	holder, ok := ln.(syscall.Conn)
+// duplicate returns a second descriptor for the socket of a listener or a file.
+func duplicate(socket any) (int, error) {
+	holder, ok := socket.(syscall.Conn)
 	if !ok {
 		return -1, errors.ErrUnsupported
 	}

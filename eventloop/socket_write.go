@@ -258,12 +258,21 @@ func (s *socket) took(n, offered int) {
 		return
 	}
 	if s.stall != 0 {
-		s.stall = s.loop.after(s.loop.config.WriteTimeout)
+		s.stall = s.loop.after(s.patience())
 	}
 	if s.written += int32(n); s.share() <= 0 {
 		s.set(spent)
 		s.queue()
 	}
+}
+
+// patience is how long a peer may take nothing. One that the program has started is
+// judged by the program.
+func (s *socket) patience() time.Duration {
+	if s.listener.attached {
+		return endless
+	}
+	return s.loop.config.WriteTimeout
 }
 
 // flush sends what the turn has produced and draws the conclusions.
@@ -279,7 +288,7 @@ func (s *socket) flush() {
 	if waiting == 0 && !s.wantsRoom() {
 		s.stall = 0
 	} else if s.stall == 0 {
-		s.stall = s.loop.after(s.loop.config.WriteTimeout)
+		s.stall = s.loop.after(s.patience())
 		s.await()
 	}
 	if s.has(above) && !s.wantsRoom() && waiting <= s.loop.config.LowWatermark && !s.out.lends() {

@@ -1,6 +1,8 @@
 package hubtest
 
 import (
+	"errors"
+	"os"
 	"sync"
 	"testing"
 
@@ -33,6 +35,12 @@ func (l *Loop) Post(fn func()) bool {
 		}
 	}
 	return true
+}
+
+// Attach implements [asgi.Loop]: it serves no sockets.
+func (l *Loop) Attach(file *os.File, _ func(asgi.Socket) asgi.SocketReceiver) error {
+	_ = file.Close()
+	return errors.ErrUnsupported
 }
 
 // Step runs one task, and reports whether there was one.

@@ -12,7 +12,10 @@ import (
 )
 
 // oneLoop is a loop that many exchanges share; what is posted runs on call.
-type oneLoop struct{ posted []func() }
+type oneLoop struct {
+	asgi.Loop
+	posted []func()
+}
 
 func (l *oneLoop) Post(fn func()) bool { l.posted = append(l.posted, fn); return true }
 
