@@ -1,6 +1,10 @@
 package process
 
-import "time"
+import (
+	"time"
+
+	"github.com/gale-server/gale/executor/subprocess"
+)
 
 // backoff says when the next worker may be started.
 //
@@ -18,19 +22,11 @@ type backoff struct {
 func (b *backoff) failed(now time.Time, err *StartError) {
 	b.failures = min(b.failures+1, 64) // more make no difference
 	b.err = err
-	steps := b.failures
+	counted := b.failures
 	if err == nil {
-		steps--
+		counted--
 	}
-	pause := time.Duration(0)
-	for i := range steps {
-		if i == 0 {
-			pause = b.min
-		} else {
-			pause = min(2*pause, b.max)
-		}
-	}
-	b.until = now.Add(pause)
+	b.until = now.Add(subprocess.Pause(counted, b.min, b.max))
 }
 
 // succeeded forgets what went wrong.

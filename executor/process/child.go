@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"os/exec"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/gale-server/gale/executor/internal/priority"
 	"github.com/gale-server/gale/executor/process/wire"
+	"github.com/gale-server/gale/executor/subprocess"
 )
 
 const (
@@ -34,16 +36,16 @@ const (
 )
 
 // child is one worker process, seen from the pool. Three goroutines belong to
-// it: read, the capture's follow, and wait, which ends last, once the process is
+// it: read, follow, and wait, which ends last, once the process is
 // gone, and closes gone.
 type child struct {
 	pool           *Pool
 	pid            int
-	process        *os.Process
+	process        *subprocess.Process
 	stdin          *os.File
 	stdout, stderr *os.File
 	input, output  *os.File // shared memory, or nil
-	said           capture
+	said           subprocess.Capture
 	jobs           map[string]bool // by name, from its hello
 	jobsLeft       int             // until it is replaced; negative is no limit
 	weighed        time.Time       // when its memory was last looked at
@@ -64,10 +66,7 @@ type child struct {
 	runs    uint64      // jobs so far
 	timer   *time.Timer // kills the worker if the job does not stop
 	cpu     *time.Timer // looks at its processor time
-	cause   error       // why it was killed
 	sample  string      // what it wrote that was not the protocol
-	reaped  bool
-	state   *os.ProcessState
 }
 
 // event is what the goroutine that runs a job gets from the one that reads.
@@ -76,8 +75,7 @@ type event struct {
 	data []byte // a copy
 }
 
-// spawn starts a process. It must be called on a thread that lives as long as
-// the pool, since the kernel ties a worker's life to it.
+// spawn starts a process.
 func (p *Pool) spawn() (*child, error) {
 	c := &child{
 		pool: p, machine: wire.NewHost(), jobsLeft: p.jobsPerWorker(),
@@ -116,11 +114,11 @@ func (p *Pool) spawn() (*child, error) {
 	if c.input != nil {
 		cmd.ExtraFiles = []*os.File{c.input, c.output} // descriptors 3 and 4
 	}
-	if err := cmd.Start(); err != nil {
+	if c.process, err = p.starter.Start(cmd); err != nil {
 		closeAll(c.stdin, c.stdout, c.stderr, c.input, c.output)
 		return nil, err
 	}
-	c.process, c.pid = cmd.Process, cmd.Process.Pid
+	c.pid = c.process.PID()
 	return c, nil
 }
 
@@ -151,25 +149,8 @@ func (p *Pool) command() (*exec.Cmd, error) {
 		cmd = &exec.Cmd{Path: path, Args: []string{os.Args[0], "(gale worker)"}}
 	}
 	cmd.Dir = p.config.Dir
-	cmd.Env = workerEnviron(p.config.Env)
-	cmd.SysProcAttr = attributes()
+	cmd.Env = append(subprocess.Environ(p.config.Env, workerEnv), workerEnv+"=1")
 	return cmd, nil
-}
-
-// workerEnviron leaves out what a service manager said to this process alone.
-func workerEnviron(env []string) []string {
-	if env == nil {
-		env = os.Environ()
-	}
-	var out []string
-	for _, e := range env {
-		switch name, _, _ := strings.Cut(e, "="); name {
-		case "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", workerEnv:
-		default:
-			out = append(out, e)
-		}
-	}
-	return append(out, workerEnv+"=1")
 }
 
 // greet brings a started process to where it can take jobs.
@@ -179,7 +160,7 @@ func (c *child) greet() error {
 	if config.Nice > 0 {
 		problems = priority.LowerProcess(c.pid, config.Nice)
 	}
-	if err := errors.Join(problems, limitFiles(c.pid, config.MaxFiles)); err != nil && !errors.Is(err, syscall.ESRCH) {
+	if err := errors.Join(problems, subprocess.LimitFiles(c.pid, config.MaxFiles)); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return err // else it is gone already, and why is found out below
 	}
 	hello := wire.HostHello{MaxPayloadBytes: config.MaxPayloadBytes, InlineBytes: inlineBytes, Nice: config.Nice}
@@ -208,12 +189,12 @@ var errSlowStart = errors.New("it was not ready within Config.StartTimeout")
 func (c *child) startFailure(err error) error {
 	<-c.gone
 	switch {
-	case c.cause != nil:
-		return c.cause
+	case c.process.Cause() != nil:
+		return c.process.Cause()
 	case err != nil && !errors.Is(err, os.ErrClosed) && !brokenPipe(err):
 		return err
 	}
-	return fmt.Errorf("it ended before it was ready: %v", c.state)
+	return fmt.Errorf("it ended before it was ready: %v", c.process.State())
 }
 
 // accept judges a worker by its hello.
@@ -238,7 +219,7 @@ func (c *child) accept(hello wire.WorkerHello) error {
 		_ = priority.LowerProcess(c.pid, config.Nice)
 	}
 	if config.MaxMemoryBytes > 0 {
-		return limitMemory(c.pid, config.MaxMemoryBytes)
+		return subprocess.LimitMemory(c.pid, config.MaxMemoryBytes)
 	}
 	return nil
 }
@@ -322,65 +303,43 @@ func (c *child) end(grace time.Duration) {
 
 var errLingers = errors.New("it closed its stdout and did not end")
 
-// kill kills the worker and all of its group, once, and remembers why.
-func (c *child) kill(cause error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.killLocked(cause)
-}
-
-func (c *child) killLocked(cause error) {
-	if c.reaped {
-		return
-	}
-	if c.cause == nil {
-		c.cause = cause
-	}
-	killGroup(c.pid)
-}
+// kill kills the worker and all of its group, and remembers why.
+func (c *child) kill(cause error) { c.process.Kill(cause) }
 
 // judge says, after a job, whether the worker can have another, and whether it
 // had enough of them. It belongs to the goroutine that had the job.
 func (c *child) judge() (usable, tired bool) {
 	c.mu.Lock()
-	if c.machine.Busy() {
-		c.killLocked(errAbandoned)
-	}
-	usable = c.cause == nil && !c.reaped
+	busy := c.machine.Busy()
 	c.mu.Unlock()
+	if busy {
+		c.kill(errAbandoned)
+	}
+	usable = c.process.Cause() == nil && !c.process.Reaped()
 	if c.jobsLeft == 0 {
 		return usable, usable
 	}
 	// Asking the kernel takes longer than a short job, and a leak takes time.
 	if now := time.Now(); usable && now.Sub(c.weighed) > weighInterval {
 		c.weighed = now
-		_, resident, err := memoryOf(c.pid)
+		_, resident, err := subprocess.Memory(c.pid)
 		tired = err == nil && resident > c.pool.config.MaxResidentBytes
 	}
 	return usable, tired
 }
 
-// reap waits for the end of the worker and kills what it has started. As long
-// as the worker is not reaped its number names no other process or group.
-func (c *child) reap() {
-	if !waitExit(c.pid) { // a system that cannot wait without reaping
-		state, _ := c.process.Wait()
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.state, c.reaped = state, true
-		killGroup(c.pid)
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	killGroup(c.pid)
-	c.state, _ = c.process.Wait() // at once
-	c.reaped = true
+// follow keeps what the worker writes to stderr, and logs it line by line, until it
+// ends.
+func (c *child) follow(log *slog.Logger) {
+	defer close(c.quiet)
+	subprocess.Lines(io.TeeReader(c.stderr, &c.said), func(line []byte) {
+		log.Info("process: worker wrote", "line", string(line))
+	})
 }
 
 // wait reaps the worker and cleans up behind it.
 func (c *child) wait() {
-	c.reap()
+	c.process.Reap()
 	deadline := time.Now().Add(lastWords)
 	_ = c.stdout.SetReadDeadline(deadline)
 	_ = c.stderr.SetReadDeadline(deadline)

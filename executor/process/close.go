@@ -52,6 +52,7 @@ func (p *Pool) Close(ctx context.Context) error {
 	ends.Wait()
 	close(p.quit)
 	p.goroutines.Wait()
+	p.starter.Close()
 	close(p.closed)
 	return err
 }

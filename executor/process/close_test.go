@@ -189,27 +189,6 @@ func TestQuarantineBounds(t *testing.T) {
 	}
 }
 
-func TestCapture(t *testing.T) {
-	var c capture
-	c.write([]byte("start "))
-	for i := range 10000 {
-		c.write([]byte(fmt.Sprintf("line %d\n", i)))
-	}
-	got := string(c.bytes())
-	if !strings.HasPrefix(got, "start line 0\n") || !strings.HasSuffix(got, "line 9999\n") || !strings.Contains(got, "\n[...]\n") || len(got) > 3*captureBytes || cap(c.tail) > 8*captureBytes {
-		t.Errorf("%d bytes: %.40q", len(got), got)
-	}
-	c.write(make([]byte, 1<<20))
-	if len(c.tail) > 2*captureBytes {
-		t.Errorf("%d bytes are kept", len(c.tail))
-	}
-	c.reset()
-	c.write([]byte("a"))
-	if got := string(c.bytes()); got != "a" {
-		t.Errorf("%q", got)
-	}
-}
-
 func TestAllowed(t *testing.T) {
 	for _, v := range []struct {
 		timeout, interval time.Duration

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/gale-server/gale/executor/subprocess"
 )
 
 // Pool runs jobs in worker processes, one at a time in each. Make one with
@@ -19,7 +20,7 @@ import (
 type Pool struct {
 	config     Config
 	tokens     chan struct{} // one for every process there may be; who sends has one
-	starts     chan chan<- spawned
+	starter    *subprocess.Starter
 	closing    chan struct{} // closed by the first Close: no more jobs
 	quit       chan struct{} // closed when no worker is left
 	closed     chan struct{} // closed when Close is through
@@ -68,38 +69,19 @@ func New(config Config) (*Pool, error) {
 	p := &Pool{
 		config:     config,
 		tokens:     make(chan struct{}, config.Workers),
-		starts:     make(chan chan<- spawned),
 		closing:    make(chan struct{}),
 		quit:       make(chan struct{}),
 		closed:     make(chan struct{}),
 		live:       make(map[*child]struct{}),
 		quarantine: newQuarantine(config.QuarantineAfter, config.QuarantineTime),
 		backoff:    backoff{min: config.Backoff, max: max(config.Backoff, config.MaxBackoff)},
+		starter:    subprocess.NewStarter(),
 	}
-	p.goroutines.Add(1)
-	go p.starter()
 	if config.HeartbeatInterval > 0 {
 		p.goroutines.Add(1)
 		go p.heartbeats()
 	}
 	return p, nil
-}
-
-// starter starts the processes, until the pool has closed. The kernel kills a
-// worker when the thread that started it ends, so it keeps its thread, which
-// ends with it.
-func (p *Pool) starter() {
-	defer p.goroutines.Done()
-	runtime.LockOSThread()
-	for {
-		select {
-		case <-p.quit:
-			return
-		case reply := <-p.starts:
-			c, err := p.spawn()
-			reply <- spawned{c, err}
-		}
-	}
 }
 
 // jobsPerWorker is MaxJobs less up to a tenth, or -1.
@@ -312,13 +294,10 @@ func (p *Pool) start(ctx context.Context, name string) (*child, error) {
 
 // startWorker starts a process and waits until it is ready.
 func (p *Pool) startWorker() (*child, error) {
-	reply := make(chan spawned, 1)
-	p.starts <- reply
-	r := <-reply
-	if r.err != nil {
-		return nil, p.startFailed(r.err, "")
+	c, err := p.spawn()
+	if err != nil {
+		return nil, p.startFailed(err, "")
 	}
-	c := r.child
 	p.mu.Lock()
 	p.live[c] = struct{}{}
 	p.stats.Started++
@@ -326,7 +305,7 @@ func (p *Pool) startWorker() (*child, error) {
 	p.mu.Unlock()
 	p.goroutines.Add(3) // they end with the process
 	go func() { defer p.goroutines.Done(); c.read() }()
-	go func() { defer p.goroutines.Done(); defer close(c.quiet); c.said.follow(c.stderr, p.logger(c)) }()
+	go func() { defer p.goroutines.Done(); c.follow(p.logger(c)) }()
 	go func() { defer p.goroutines.Done(); c.wait() }()
 	if aborted {
 		c.kill(ErrClosed)
@@ -334,7 +313,7 @@ func (p *Pool) startWorker() (*child, error) {
 	if err := c.greet(); err != nil {
 		c.kill(err)
 		c.end(0)
-		return nil, p.startFailed(err, string(c.said.bytes()))
+		return nil, p.startFailed(err, string(c.said.Bytes()))
 	}
 	return c, nil
 }
@@ -391,7 +370,7 @@ func (p *Pool) forget(c *child) {
 	delete(p.live, c)
 	p.mu.Unlock()
 	if i >= 0 {
-		p.logger(c).Warn("process: an idle worker died", "state", c.state.String(), "reason", c.cause)
+		p.logger(c).Warn("process: an idle worker died", "state", c.process.State().String(), "reason", c.process.Cause())
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gale-server/gale/executor/process/wire"
+	"github.com/gale-server/gale/executor/subprocess"
 )
 
 // Why a worker was killed, apart from what has an error of its own.
@@ -80,7 +81,7 @@ func (c *child) run(ctx context.Context, name string, payload []byte, o *options
 func (c *child) send(ctx context.Context, name string, payload []byte) (number uint64, done func(), err error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	c.said.reset()
+	c.said.Reset()
 	if c.jobsLeft > 0 {
 		c.jobsLeft--
 	}
@@ -140,7 +141,7 @@ func (c *child) killJob(number uint64, cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.running == number {
-		c.killLocked(cause)
+		c.kill(cause)
 	}
 }
 
@@ -166,14 +167,14 @@ func (c *child) watchCPU(number uint64) {
 	if limit == 0 {
 		return
 	}
-	used, ok := cpuTime(c.pid)
+	used, ok := subprocess.CPUTime(c.pid)
 	if !ok {
 		return
 	}
 	end := used + limit
 	var look func()
 	look = func() {
-		used, ok := cpuTime(c.pid)
+		used, ok := subprocess.CPUTime(c.pid)
 		switch {
 		case !ok:
 		case used >= end:
@@ -232,9 +233,9 @@ func stopped(ctx context.Context, name string, killed bool) error {
 // verdict is the error for a job whose worker is gone.
 func (c *child) verdict(ctx context.Context, name string) error {
 	c.mu.Lock()
-	cause, sample, midFrame := c.cause, c.sample, c.machine.Partial()
+	cause, sample, midFrame := c.process.Cause(), c.sample, c.machine.Partial()
 	c.mu.Unlock()
-	said := c.said.bytes()
+	said := c.said.Bytes()
 	var peer *wire.PeerError
 	switch {
 	case cause == errStopped && ctx.Err() != nil:
@@ -244,7 +245,7 @@ func (c *child) verdict(ctx context.Context, name string) error {
 	case errors.As(cause, &peer), cause == errLingers:
 		return &ProtocolError{Job: name, PID: c.pid, Err: cause, Sample: sample, Stderr: string(said)}
 	}
-	crash := &CrashError{Job: name, PID: c.pid, State: c.state, MidFrame: midFrame, Stderr: string(said), Reason: cause}
+	crash := &CrashError{Job: name, PID: c.pid, State: c.process.State(), MidFrame: midFrame, Stderr: string(said), Reason: cause}
 	if cause == nil && c.pool.config.MaxMemoryBytes > 0 && outOfMemory(said) {
 		crash.Reason = ErrMemory
 	}

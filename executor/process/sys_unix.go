@@ -5,8 +5,6 @@ package process
 import (
 	"errors"
 	"os"
-	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,20 +14,6 @@ import (
 // process is gone when its stdin ends.
 
 func selfPath() (string, error) { return os.Executable() }
-
-func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
-
-func waitExit(int) bool { return false }
-
-func killGroup(pid int) { _ = unix.Kill(-pid, unix.SIGKILL) }
-
-func limitFiles(int, int) error { return nil }
-
-func limitMemory(int, int64) error { return nil }
-
-func memoryOf(int) (int64, int64, error) { return 0, 0, errors.ErrUnsupported }
-
-func cpuTime(int) (time.Duration, bool) { return 0, false }
 
 func newMemory(int64) (*os.File, error) { return nil, errors.ErrUnsupported }
 

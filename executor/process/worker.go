@@ -138,7 +138,7 @@ func (w *worker) bereaved() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if pid := os.Getpid(); w.machine.Busy() && unix.Getpgrp() == pid {
-		killGroup(pid)
+		_ = unix.Kill(-pid, unix.SIGKILL)
 	}
 }
 
