@@ -186,7 +186,7 @@ func TestFileInterrupted(t *testing.T) {
 			if got := h.take(); strings.ReplaceAll(got, "gale.drain|", "") != "http.request |http.disconnect" {
 				t.Errorf("the application got %s", got)
 			}
-			if n := b.w.srv.files.queue.Len(); n > 0 {
+			if n := b.w.srv.files.waiting(); n > 0 {
 				t.Errorf("%d senders are left in the queue", n)
 			}
 			if strings.HasPrefix(name, "shrinks") && !strings.Contains(b.log.String(), "unexpected EOF") {
@@ -270,6 +270,13 @@ func TestFileShrinksInCoroutineForm(t *testing.T) {
 	}
 }
 
+// waiting is how many senders are in the queue, which readers take them out of.
+func (r *fileReaders) waiting() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.queue.Len()
+}
+
 // TestFileReaders has more files to be fetched than may be at the same time: they
 // wait in turn, and all come whole.
 func TestFileReaders(t *testing.T) {
@@ -290,7 +297,7 @@ func TestFileReaders(t *testing.T) {
 		c.Feed(get)
 		conns, senders = append(conns, c), append(senders, h.x.(*httpExchange).file)
 	}
-	if n := files.queue.Len(); n != len(conns) {
+	if n := files.waiting(); n != len(conns) {
 		t.Fatalf("%d wait for a reader, want %d", n, len(conns))
 	}
 	conns[1].Reset()
@@ -351,7 +358,7 @@ func TestSlowDownloads(t *testing.T) {
 		c.Accept(1000)
 		kept += len(c.Output())
 	}
-	b.Await(func() bool { return b.w.srv.files.queue.Len() == 0 })
+	b.Await(func() bool { return b.w.srv.files.waiting() == 0 })
 	if grown := memory() - before; grown > clients*1000 {
 		t.Errorf("%d bytes of memory more after %d bytes sent", grown, kept)
 	}

@@ -147,13 +147,17 @@ func (k *fakeKernel) Writev(fd int, bufs [][]byte) (int, error) {
 func (k *fakeKernel) WriteMore(fd int, bufs [][]byte) (int, error) { return k.Writev(fd, bufs) }
 
 func (k *fakeKernel) SendFile(fd, file int, offset int64, n int) (int, error) {
+	s := k.sockets[fd]
+	if s.space >= 0 {
+		n = min(n, s.space+1) // one more than fits, so that it shows
+	}
 	p := make([]byte, n)
 	m, err := unix.Pread(file, p, offset)
 	if m <= 0 || err != nil {
 		return 0, err
 	}
 	m, err = k.Write(fd, p[:m])
-	k.sockets[fd].ofFiles += m
+	s.ofFiles += m
 	return m, err
 }
 
