@@ -39,6 +39,7 @@ var layers = []struct {
 	// For tests, as the one above:
 	{"handlers/internal/enginetest", []string{"asgi", "asgi/asgitest", "asgi/nethttp", "asgi/server"}},
 	{"handlers/cgi", []string{"asgi", "executor", "handlers"}},
+	{"handlers/python", []string{"asgi", "executor", "executor/subprocess", "handlers/..."}},
 	{"handlers/...", []string{"asgi", "executor", "handlers/..."}},
 	{"internal/longtest", nil},                           // of tests
 	{"examples/internal/...", []string{"asgi/asgitest"}}, // for tests
@@ -58,6 +59,7 @@ var foreign = map[string][]string{
 	"executor/...":      {"github.com/alitto/pond/v2", "golang.org/x/sys/unix"},
 	"handlers/cgi":      {"golang.org/x/sys/unix"},
 	"handlers/images":   {"golang.org/x/image/webp"},
+	"handlers/python":   {"golang.org/x/sys/unix", "github.com/fsnotify/fsnotify"},
 	"handlers/static":   {"golang.org/x/sys/unix"},
 	"handlers/hub/jwt":  {"github.com/golang-jwt/jwt/v5"},
 	"examples/...":      {"github.com/go-chi/chi/v5"},
