@@ -205,4 +205,3 @@ func await[T any](ctx context.Context, start func(settle func(T, error))) (value
 		return value, context.Cause(ctx)
 	}
 }
-

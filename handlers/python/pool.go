@@ -64,7 +64,7 @@ func newPool(config *Config) *pool {
 	p := &pool{
 		config: config, onReady: func() {}, boot: source.Boot(), sources: source.Sources(), restBeforeWeighing: time.Minute,
 		classes: classNames(config.Executor),
-		live: map[*worker]struct{}{}, change: make(chan struct{}),
+		live:    map[*worker]struct{}{}, change: make(chan struct{}),
 	}
 	p.serving.Store(new([]*worker))
 	return p
