@@ -37,7 +37,7 @@ func TestGit(t *testing.T) {
 	if _, err := os.Stat(backend); err != nil {
 		t.Skip("SKIPPED: no git http-backend")
 	}
-	size := longtest.Count(1<<20+1<<19, 20<<20)
+	first, sum := largeRepository(t, longtest.Count(1<<20+1<<19, 20<<20))
 	root := ""
 	enginetest.Each(t, enginetest.Options{}, func(t *testing.T) asgi.Handler {
 		root = t.TempDir()
@@ -46,34 +46,15 @@ func TestGit(t *testing.T) {
 		git(t, root, "init", "-q", "--bare", "repo.git")
 		git(t, root, "-C", "repo.git", "config", "http.receivepack", "true")
 		url := "http://" + s.Addr + "/cgi/repo.git"
-
-		first := t.TempDir()
-		git(t, first, "init", "-q", "-b", "main")
-		var seed [32]byte
-		random := rand.NewChaCha8(seed)
-		data := make([]byte, size)
-		_, _ = random.Read(data)
-		write(t, filepath.Join(first, "large"), string(data), 0o600)
-		git(t, first, "add", ".")
-		git(t, first, "commit", "-q", "-m", "large")
-		refs := new(strings.Builder)
-		for i := range 300 {
-			refs.WriteString("create refs/tags/t" + strings.Repeat("x", i%50) + string(rune('a'+i%26)) + "-" + string(rune('a'+i/26)) + " HEAD\n")
-		}
-		update := exec.Command("git", "-C", first, "update-ref", "--stdin")
-		update.Stdin = strings.NewReader(refs.String())
-		if out, err := update.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
 		git(t, first, "push", "-q", url, "main", "--tags")
 
 		second := filepath.Join(t.TempDir(), "clone")
 		git(t, ".", "clone", "-q", "-b", "main", url, second)
 		got, err := os.ReadFile(filepath.Join(second, "large"))
-		if err != nil || sha256.Sum256(got) != sha256.Sum256(data) {
+		if err != nil || sha256.Sum256(got) != sum {
 			t.Fatalf("another file was cloned: %d bytes, %v", len(got), err)
 		}
-		write(t, filepath.Join(second, "small"), "more", 0o600)
+		write(t, filepath.Join(second, filepath.Base(t.Name())), "more", 0o600)
 		git(t, second, "add", ".")
 		git(t, second, "commit", "-q", "-m", "small")
 		git(t, second, "push", "-q", "origin", "main")
@@ -85,6 +66,29 @@ func TestGit(t *testing.T) {
 			t.Errorf("%d tags", n)
 		}
 	})
+}
+
+// largeRepository is one of a large file, whose sum is returned, and of 300 tags.
+func largeRepository(t *testing.T, size int) (dir string, sum [sha256.Size]byte) {
+	t.Helper()
+	dir = t.TempDir()
+	git(t, dir, "init", "-q", "-b", "main")
+	var seed [32]byte
+	data := make([]byte, size)
+	_, _ = rand.NewChaCha8(seed).Read(data)
+	write(t, filepath.Join(dir, "large"), string(data), 0o600)
+	git(t, dir, "add", ".")
+	git(t, dir, "commit", "-q", "-m", "large")
+	refs := new(strings.Builder)
+	for i := range 300 {
+		refs.WriteString("create refs/tags/t" + strings.Repeat("x", i%50) + string(rune('a'+i%26)) + "-" + string(rune('a'+i/26)) + " HEAD\n")
+	}
+	update := exec.Command("git", "-C", dir, "update-ref", "--stdin")
+	update.Stdin = strings.NewReader(refs.String())
+	if out, err := update.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return dir, sha256.Sum256(data)
 }
 
 // TestPHP: php-cgi finds its script and its variables.

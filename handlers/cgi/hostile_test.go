@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -46,8 +47,8 @@ func gone(t testing.TB, pid int) {
 	}
 }
 
-// pidIn waits for a file with the number of a process.
-func pidIn(t testing.TB, file string) int {
+// numberIn waits for a file with a number: of a process, or what that counts.
+func numberIn(t testing.TB, file string) int {
 	t.Helper()
 	limit := time.Now().Add(longtest.Patience)
 	for {
@@ -101,18 +102,26 @@ func hostileServer(t *testing.T, change func(*cgi.Config), test func(t *testing.
 
 // A program that is late is ended. On a slow machine even its header may be late.
 func TestDeadlines(t *testing.T) {
-	hostileServer(t, func(c *cgi.Config) { c.HeaderTimeout, c.Timeout = 300*time.Millisecond, time.Second },
-		func(t *testing.T, s *enginetest.Server, pids string, lines *log) {
-			for name, want := range map[string]string{
-				"hangs": "504 whole", "half": "504 whole", "dribbles": "504 whole",
-				"stops": "200 cut", "deaf": "200 cut",
-			} {
-				if got := outcome(get(t, s, "/cgi/"+name)); got != want && got != "504 whole" {
-					t.Errorf("%s: %s, want %s", name, got, want)
-				}
-				noneLeft(t, "PIDS="+pids)
-			}
-		})
+	hostileServer(t, func(c *cgi.Config) {
+		c.HeaderTimeout, c.Timeout = 300*time.Millisecond, time.Second
+		c.Class = class(t, executor.ClassConfig{Workers: 5})
+	}, func(t *testing.T, s *enginetest.Server, pids string, lines *log) {
+		var beside sync.WaitGroup
+		for name, want := range map[string]string{
+			"hangs": "504 whole", "half": "504 whole", "dribbles": "504 whole",
+			"stops": "200 cut", "deaf": "200 cut",
+		} {
+			beside.Go(func() {
+				t.Run(name, func(t *testing.T) {
+					if got := outcome(get(t, s, "/cgi/"+name)); got != want && got != "504 whole" {
+						t.Errorf("%s, want %s", got, want)
+					}
+				})
+			})
+		}
+		beside.Wait()
+		noneLeft(t, "PIDS="+pids)
+	})
 }
 
 // A header that is none is answered for without waiting for the program's end.
@@ -149,7 +158,7 @@ func TestDisconnect(t *testing.T) {
 					_ = res.Body.Close()
 				}
 			}()
-			pid := pidIn(t, filepath.Join(pids, name))
+			pid := numberIn(t, filepath.Join(pids, name))
 			leave()
 			<-ended
 			gone(t, pid)
@@ -192,7 +201,7 @@ func closeUnder(t *testing.T, s *enginetest.Server, h *cgi.Handler, name, pids s
 		_, err = io.Copy(io.Discard, res.Body)
 		answered <- fmt.Sprint(res.StatusCode, " ", err)
 	}()
-	pid := pidIn(t, filepath.Join(pids, name))
+	pid := numberIn(t, filepath.Join(pids, name))
 	want := "503 <nil>"
 	if name != "hangs" {
 		want = "200 unexpected EOF"
@@ -221,13 +230,13 @@ func TestLeftBehind(t *testing.T) {
 			if a.StatusCode != 200 || !strings.HasPrefix(a.body, "begin\n") || a.err != nil && name != "talks" {
 				t.Errorf("%s: %d %.100q %v", name, a.StatusCode, a.body, a.err)
 			}
-			gone(t, pidIn(t, filepath.Join(pids, name)))
+			gone(t, numberIn(t, filepath.Join(pids, name)))
 			child := filepath.Join(pids, "child")
 			switch name {
 			case "group", "talks": // killed with its group; or its output is closed
-				gone(t, pidIn(t, child))
+				gone(t, numberIn(t, child))
 			case "detaches":
-				pid := pidIn(t, child)
+				pid := numberIn(t, child)
 				if !alive(pid) {
 					t.Error("what has left the group was ended")
 				}
@@ -264,7 +273,7 @@ func TestOutputLimits(t *testing.T) {
 		if a.StatusCode != 200 || a.err == nil || len(a.body) > 1_000_000 {
 			t.Errorf("floods: %d, %d bytes, %v", a.StatusCode, len(a.body), a.err)
 		}
-		gone(t, pidIn(t, filepath.Join(pids, "floods")))
+		gone(t, numberIn(t, filepath.Join(pids, "floods")))
 		if a := get(t, s, "/cgi/floodshead"); a.StatusCode != 502 {
 			t.Errorf("floodshead: %d", a.StatusCode)
 		}
@@ -273,8 +282,17 @@ func TestOutputLimits(t *testing.T) {
 
 // A client that does not read makes the program wait.
 func TestSlowReader(t *testing.T) {
-	dir := scripts(t, map[string]string{"counts": "#!/usr/bin/env python3\nimport os\nos.write(1, b'Content-Type: text/plain\\n\\n')\n" +
-		"n = 0\nwhile n < 64 << 20:\n n += os.write(1, b'x' * 65536)\n open(os.environ['COUNT'], 'w').write('%d\\n' % n)\n"})
+	dir := scripts(t, map[string]string{"counts": `#!/usr/bin/env python3
+import os, select
+os.set_blocking(1, False)
+os.write(1, b'Content-Type: text/plain\n\n')
+n = 0
+def note(): open(os.environ['COUNT'], 'w').write('%d\n' % n)
+while n < 64 << 20:
+  if select.select([], [1], [], 0.3)[1]: n += os.write(1, b'x' * min(65536, (64 << 20) - n))
+  else: note() # nobody has read for a while
+note()
+`})
 	need(t, "python3")
 	count := ""
 	each(t, func(t *testing.T) cgi.Config {
@@ -292,13 +310,8 @@ func TestSlowReader(t *testing.T) {
 		if _, err := in.ReadString('\n'); err != nil {
 			t.Fatal(err)
 		}
-		before := -1
-		for now := 0; now != before; now = pidIn(t, count) { // it stands when it does not move for a while
-			before = now
-			time.Sleep(200 * time.Millisecond)
-		}
-		if before >= 48<<20 {
-			t.Errorf("the program has written %d bytes that nobody has read", before)
+		if n := numberIn(t, count); n >= 48<<20 {
+			t.Errorf("the program has written %d bytes that nobody has read", n)
 		}
 		res, err := http.ReadResponse(bufio.NewReader(io.MultiReader(strings.NewReader("HTTP/1.1 200 OK\r\n"), in)), nil)
 		if err != nil {
@@ -325,7 +338,7 @@ func TestSaturated(t *testing.T) {
 				_ = res.Body.Close()
 			}
 		}()
-		pid := pidIn(t, filepath.Join(pids, "hangs"))
+		pid := numberIn(t, filepath.Join(pids, "hangs"))
 		a := get(t, s, "/cgi/ok")
 		if a.StatusCode != 503 || a.Header.Get("Retry-After") == "" {
 			t.Errorf("%d %v", a.StatusCode, a.Header)
