@@ -2,7 +2,6 @@ package asgitest
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -152,24 +151,23 @@ func (w *wire) body(method string, r *reply) {
 	if chunked && (sized || coding != "chunked") {
 		w.tb.Fatalf("client: framing is both %q and %q bytes", coding, length)
 	}
-	var body bytes.Buffer
+	var body strings.Builder
 	switch {
 	case method == "HEAD" || r.status == 204 || r.status == 304:
 		r.framing = "none"
 	case chunked:
 		r.framing = "chunked"
 		for {
-			chunk, err := w.chunk()
+			n, err := w.copyChunk(&body)
 			if err != nil {
 				r.err = err
 				break
 			}
-			if chunk == "" {
+			if n == 0 {
 				r.trailers, r.err = w.fields()
 				break
 			}
 			r.pieces++
-			body.WriteString(chunk)
 		}
 	case sized:
 		r.framing = "length"
@@ -177,13 +175,12 @@ func (w *wire) body(method string, r *reply) {
 		if err != nil {
 			w.tb.Fatalf("client: Content-Length is %q", length)
 		}
-		_, r.err = body.ReadFrom(io.LimitReader(w.r, int64(n)))
-		if r.err == nil && body.Len() < int(n) {
-			r.err = io.ErrUnexpectedEOF
-		}
+		body.Grow(int(min(n, 64<<20)))
+		_, err = io.CopyN(&body, w.r, int64(n))
+		r.err = unexpectedEOF(err)
 	default:
 		r.framing = "close"
-		_, r.err = body.ReadFrom(w.r)
+		_, r.err = io.Copy(&body, w.r)
 	}
 	r.body = body.String()
 	if r.err != nil && isTimeout(r.err) {
@@ -193,25 +190,37 @@ func (w *wire) body(method string, r *reply) {
 
 // chunk reads one chunk; the last one is "".
 func (w *wire) chunk() (string, error) {
+	var chunk strings.Builder
+	_, err := w.copyChunk(&chunk)
+	return chunk.String(), err
+}
+
+// copyChunk appends one chunk to a body and returns its length, which is 0 of the last
+// one.
+func (w *wire) copyChunk(to *strings.Builder) (n int64, err error) {
 	line, err := w.line()
 	if err != nil {
-		return "", unexpectedEOF(err)
+		return 0, unexpectedEOF(err)
 	}
-	n, err := strconv.ParseUint(line, 16, 31)
+	size, err := strconv.ParseUint(line, 16, 31)
 	if err != nil {
-		return "", fmt.Errorf("bad chunk size %q (RFC 9112 section 7.1)", line)
+		return 0, fmt.Errorf("bad chunk size %q (RFC 9112 section 7.1)", line)
 	}
-	if n == 0 {
-		return "", nil
+	if size == 0 {
+		return 0, nil
 	}
-	chunk := make([]byte, n+2)
-	if _, err := io.ReadFull(w.r, chunk); err != nil {
-		return "", unexpectedEOF(err)
+	var end [2]byte
+	to.Grow(int(size))
+	if _, err = io.CopyN(to, w.r, int64(size)); err == nil {
+		_, err = io.ReadFull(w.r, end[:])
 	}
-	if !bytes.HasSuffix(chunk, []byte("\r\n")) {
-		return "", errors.New("chunk without its CRLF (RFC 9112 section 7.1)")
+	if err != nil {
+		return 0, unexpectedEOF(err)
 	}
-	return string(chunk[:n]), nil
+	if string(end[:]) != "\r\n" {
+		return 0, errors.New("chunk without its CRLF (RFC 9112 section 7.1)")
+	}
+	return int64(size), nil
 }
 
 // nextChunk reads a chunk that must be want.
