@@ -26,7 +26,10 @@ func drainTargetMain() int {
 		Name:  "target",
 		Flags: f.flags(),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			config := server.Config{Handler: asgi.Coroutine((&journal{out: os.Stdout}).serve)}
+			config := server.Config{
+				Handler:      asgi.Coroutine((&journal{out: os.Stdout}).serve),
+				CloseTimeout: 2 * time.Second, // clients that do not answer a close are waited for
+			}
 			return f.serve(ctx, c, config, func(addr net.Addr) {
 				here, _ := urls(addr)
 				fmt.Println("target on", here)

@@ -33,13 +33,15 @@ var briefly = []string{"slow-heads", "slow-bodies", "deaf-pipeline", "deaf-echo"
 // client is told, and some attacks are large with few.
 var connsOf = map[string]int{"deaf-pipeline": 2, "deaf-echo": 2, "pipeline": 3, "slow-reader": 5, "half-closes": 5}
 
-// conns is connsOf, and in the short run as few as have every kind of client.
+// kindsOf is how many kinds of client an attack has, where it is more than one.
+var kindsOf = map[string]int{"slow-heads": 2, "slow-bodies": 2, "single-bytes": 2, "deaf-echo": 2, "departures": 2, "panics": 3}
+
+// conns is connsOf, and in the short run one of every kind of client.
 func conns(attack string) int {
-	n := cmp.Or(connsOf[attack], 10)
 	if !longtest.On() {
-		n = min(n, 3)
+		return cmp.Or(kindsOf[attack], 1)
 	}
-	return n
+	return cmp.Or(connsOf[attack], 10)
 }
 
 // formsOf are the forms in which the application offers what an attack asks for.
