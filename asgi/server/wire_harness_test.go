@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"syscall"
@@ -29,6 +30,17 @@ var wireForms = []wireForm{
 	{"coroutine", asgi.Coroutine(wireApplication), true},
 	{"serial", asgi.Serial(asgi.HandlerFunc(wireHandler), nil), false},
 	{"goroutine", asgi.Goroutine(wireApplication, nil), false},
+}
+
+// plays returns what says of each case whether the form plays it. In the short run event
+// form plays all, and every other form a quarter, each another one: all have the same
+// parser.
+func (f wireForm) plays() func() bool {
+	if f.name == "event" || longtest.On() {
+		return func() bool { return true }
+	}
+	sample := rand.New(rand.NewPCG(uint64(len(f.name)), 2))
+	return func() bool { return sample.IntN(4) == 0 }
 }
 
 // wireStart answers 200, or 405 to a CONNECT, and tells the method and the

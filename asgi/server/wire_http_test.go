@@ -124,9 +124,14 @@ func h1specCase(t *testing.T, w *wire, c h1spec.Case, send func(*wirePeer)) {
 func TestWireDisguises(t *testing.T) {
 	cases := smuggling.Disguises()
 	eachForm(t, func(t *testing.T, w *wire, form wireForm) {
-		refusals := 0
+		played, refusals := 0, 0
+		plays := form.plays()
 		sample := rand.New(rand.NewPCG(uint64(len(form.name)), 1)) // another for each form
 		for _, c := range cases {
+			if !plays() {
+				continue
+			}
+			played++
 			t.Run(c.Name, func(t *testing.T) {
 				if disguise(t, w, c, len(c.Raw)) {
 					refusals++
@@ -136,8 +141,8 @@ func TestWireDisguises(t *testing.T) {
 				}
 			})
 		}
-		if refusals < len(cases)/2 {
-			t.Errorf("only %d of %d refused", refusals, len(cases))
+		if refusals < played/2 {
+			t.Errorf("only %d of %d refused", refusals, played)
 		}
 	})
 }
@@ -195,9 +200,13 @@ func TestWireCorpora(t *testing.T) {
 		name  string
 		cases []smuggling.Case
 	}{{"llhttp", smuggling.Leniencies()}, {"http-garden", smuggling.Garden()}, {"gunicorn", smuggling.Gunicorn()}}
-	eachForm(t, func(t *testing.T, w *wire, _ wireForm) {
+	eachForm(t, func(t *testing.T, w *wire, form wireForm) {
+		plays := form.plays()
 		for _, corpus := range corpora {
 			for _, c := range corpus.cases {
+				if !plays() {
+					continue
+				}
 				t.Run(corpus.name+"/"+c.Name, func(t *testing.T) {
 					corpusCase(t, w, c, len(c.Raw))
 					corpusCase(t, w, c, 1)
