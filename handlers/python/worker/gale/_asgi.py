@@ -50,8 +50,8 @@ class Server:
         gc.collect()
         gc.freeze()  # what startup made stays: do not look through it again and again
         self.watchdog.start()
+        self.control.serve(self)  # before gale knows: a stop that follows at once is one of ours
         self.control.send((READY, VERSION, self.info()))
-        self.control.serve(self)
         seconds = await self.finished
         reason = await self.end(seconds)
         self.control.last((STOPPED, reason))
@@ -96,6 +96,9 @@ class Server:
     def running(self):
         self.watchdog.look()
         return sum(len(link.streams) for link in list(self.links))
+
+    def blocked(self):
+        return self.watchdog.blocked()
 
     def after_fork(self):
         """In a child that the application forked, on its only thread."""

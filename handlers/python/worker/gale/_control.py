@@ -25,7 +25,7 @@ class Control:
         self.lock = threading.Lock()
         self.calls = {}
         self.ids = itertools.count(1)
-        self.server = None  # with the methods link, stop, drain, job, cancel, running
+        self.server = None  # with the methods link, stop, drain, job, cancel, running, blocked
         self.early = []  # orders that came before there was a server
         self.ended = False  # we have said stopped, or failed
         self.descriptors = deque()
@@ -107,7 +107,10 @@ class Control:
         kind = frame[0]
         if kind == PING:
             server = self.server
-            self.send((PONG, frame[1], server.running() if server else 0))
+            if server is None:
+                self.send((PONG, frame[1], 0, 0.0))
+            else:
+                self.send((PONG, frame[1], server.running(), server.blocked()))
         elif kind == REPLY:
             done = self.calls.pop(frame[1], None)
             if done is not None:

@@ -55,12 +55,17 @@ class Watchdog:
                 self.asleep = False
                 self.alarm.clear()
                 continue
-            self.beat += 1
             self.since = now
+            self.beat += 1
             try:
                 loop.call_soon_threadsafe(self.answer, self.beat)
             except RuntimeError:
                 return  # the loop is closed
+
+    def blocked(self):
+        """Returns for how many seconds the loop has stood still, else 0."""
+        since = self.since  # first: it is 0 while the thread sleeps
+        return monotonic() - since if since and self.answered != self.beat else 0.0
 
     def answer(self, beat):
         self.answered = beat

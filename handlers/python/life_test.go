@@ -1,0 +1,204 @@
+package python
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// plain is an application without a lifespan.
+const plain = `
+async def app(scope, receive, send):
+    raise ValueError("no " + scope["type"])
+`
+
+// A worker that dies is replaced, and the others are left alone.
+func TestDeath(t *testing.T) {
+	config := application(t, plain)
+	config.Workers = 2
+	p := started(t, config)
+	became := make(chan struct{}, 10)
+	p.onReady = func() { became <- struct{}{} }
+	victim, other := p.ready()[0], p.ready()[1]
+	if err := syscall.Kill(victim.pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, "it is gone", victim.gone)
+	heir := p.next(victim, other)
+	if !contains(p.ready(), other) || contains(p.ready(), victim) || heir.id <= other.id {
+		t.Errorf("ready: %v", p.ready())
+	}
+	<-became
+	p.log.wait(t, 1, "a worker died", "signal: killed")
+}
+
+// After failures there is a pause, which grows; who waits for a worker learns why there
+// is none.
+func TestBackoff(t *testing.T) {
+	config := application(t, plain)
+	config.Backoff, config.MaxBackoff = time.Millisecond, time.Hour
+	p := started(t, config)
+	w := p.only()
+	write(t, config.Dir, "app.py", "raise ValueError('broken now')")
+	w.process.Kill(errors.New("the test wants it"))
+	p.log.wait(t, 3, "does not start", "broken now")
+	if err := p.failure(); err == nil || !strings.Contains(err.Error(), "broken now") {
+		t.Errorf("failure: %v", err)
+	}
+	if _, err := p.run(limited(t), "job", nil); err == nil || !strings.Contains(err.Error(), "broken now") {
+		t.Errorf("a job: %v", err)
+	}
+	write(t, config.Dir, "app.py", plain)
+	p.next(w)
+	if p.failure() != nil {
+		t.Errorf("failure: %v", p.failure())
+	}
+}
+
+// A worker that has had its share is replaced by one that is ready before, and ends when
+// its last stream has.
+func TestRecycling(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"requests": func(c *Config) { c.MaxRequests = 10 },
+		"age":      func(c *Config) { c.MaxAge = time.Second },
+		"memory":   func(c *Config) { c.MaxResidentBytes, c.BlockTimeout = 1<<20, time.Second },
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := application(t, plain)
+			config.JitterPercent = -1
+			change(&config)
+			p := newTestPool(t, config)
+			p.restBeforeWeighing = 0
+			if err := p.start(limited(t)); err != nil {
+				t.Fatal(err)
+			}
+			w := p.only()
+			if !w.begin() {
+				t.Fatal("a new worker takes nothing")
+			}
+			if name == "requests" {
+				for range 9 {
+					if w.expired.Load() {
+						t.Fatal("too early")
+					}
+					w.begin()
+					w.end()
+				}
+			}
+			heir := p.next(w)
+			p.log.wait(t, 1, "is replaced", "worker=1", "by=2")
+			if !w.retiring() || w.begin() {
+				t.Error("it takes more")
+			}
+			select {
+			case <-w.gone:
+				t.Error("it is gone before its stream is over")
+			default:
+			}
+			w.end()
+			wait(t, "the old one ends", w.gone)
+			if w.process.Cause() != nil || !w.process.State().Success() {
+				t.Errorf("%v %v", w.process.Cause(), w.process.State())
+			}
+			_ = heir
+		})
+	}
+}
+
+// A worker whose streams do not end is stopped when its time is over.
+func TestRetireTimeout(t *testing.T) {
+	config := application(t, plain)
+	config.RetireTimeout = 10 * time.Millisecond
+	p := started(t, config)
+	w := p.only()
+	w.begin()
+	w.expire("the test wants it")
+	p.next(w)
+	wait(t, "the old one ends", w.gone)
+	p.log.wait(t, 1, "still has streams", "streams=1")
+	w.end()
+}
+
+func TestJitter(t *testing.T) {
+	for _, n := range []int64{1, 9, 10, 1000, noLimit, noLimit - 1} {
+		least, most := n, int64(0)
+		for range 1000 {
+			j := jitter(n, 10)
+			least, most = min(least, j), max(most, j)
+		}
+		if least < n-n/10-1 || least < 1 || most > n || (n == 1000 && (least > 920 || most < 980)) || n == noLimit && least != n {
+			t.Errorf("%d: %d to %d", n, least, most)
+		}
+		if jitter(n, 0) != n {
+			t.Errorf("%d without", n)
+		}
+	}
+}
+
+// A reload replaces every worker; code that does not start replaces none.
+func TestReload(t *testing.T) {
+	config := application(t, helloApp)
+	config.Workers = 2
+	p := started(t, config)
+	old := p.ready()
+	write(t, config.Dir, "app.py", helloApp+"print('this is new')\n")
+	if err := p.reload(limited(t)); err != nil {
+		t.Fatal(err)
+	}
+	if ready := p.ready(); len(ready) != 2 || contains(ready, old[0]) || contains(ready, old[1]) {
+		t.Errorf("ready: %v", ready)
+	}
+	for _, w := range old {
+		wait(t, "the old one ends", w.gone)
+	}
+	p.log.wait(t, 2, "this is new")
+	p.log.wait(t, 2, "it is lifespan.shutdown")
+
+	old = p.ready()
+	write(t, config.Dir, "app.py", "import nonsense_that_is_not\n")
+	err := p.reload(limited(t))
+	var start *StartError
+	if !errors.As(err, &start) || start.Kind != "import" {
+		t.Errorf("%v", err)
+	}
+	if ready := p.ready(); len(ready) != 2 || !contains(ready, old[0]) || !contains(ready, old[1]) || !ready[0].begin() {
+		t.Errorf("ready: %v", ready)
+	}
+	p.ready()[0].end()
+	p.log.wait(t, 1, "does not start", "nonsense_that_is_not")
+	p.log.wait(t, 1, "was not reloaded")
+	if p.failure() != nil {
+		t.Errorf("failure: %v", p.failure())
+	}
+}
+
+// With Watch a change reloads; a change that breaks the application breaks nothing.
+func TestWatch(t *testing.T) {
+	config := application(t, "import nonsense_that_is_not\n")
+	config.Watch = true
+	p := newTestPool(t, config)
+	if err := p.start(limited(t)); err != nil { // the next change may mend it
+		t.Fatal(err)
+	}
+	wait(t, "it watches", p.watching)
+	if err := p.failure(); err == nil || !strings.Contains(err.Error(), "nonsense_that_is_not") {
+		t.Errorf("failure: %v", err)
+	}
+	write(t, config.Dir, "app.py", plain)
+	first := p.next()
+	write(t, config.Dir, "app.py", "def app(:\n")
+	p.log.wait(t, 1, "does not start", "SyntaxError")
+	if p.only() != first || first.retiring() {
+		t.Error("the old worker does not go on")
+	}
+	if err := os.Mkdir(config.Dir+"/package", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	write(t, config.Dir, "app.py", "import package.new\n"+plain)
+	write(t, config.Dir+"/package", "new.py", "print('new is here')\n")
+	p.next(first)
+	p.log.wait(t, 1, "new is here")
+}
