@@ -74,8 +74,8 @@ func history(ctx context.Context, h *hub.Hub, args *arguments) (any, error) {
 	channel, options := args.text(list[0]), args.dict(list[1])
 	var after hub.Position
 	if since := options["since"]; since != nil {
-		place := args.list(since, 2)
-		after.Epoch, after.Offset = args.text(place[0]), uint64(args.number(place[1]))
+		place := args.dict(since)
+		after.Epoch, after.Offset = args.text(place["epoch"]), uint64(args.number(place["offset"]))
 	}
 	limit := hub.Limit{Messages: standardLimit, Bytes: maxValueBytes / 2, Newest: args.flag(options, "reverse")}
 	if n := options["limit"]; n != nil {
@@ -106,7 +106,7 @@ func history(ctx context.Context, h *hub.Hub, args *arguments) (any, error) {
 
 // presence is the method presence: a channel. It returns as many members as fit.
 func presence(ctx context.Context, h *hub.Hub, args *arguments) (any, error) {
-	channel := args.text(args.payload)
+	channel := args.text(args.list(args.payload, 1)[0])
 	if args.err != nil {
 		return nil, nil
 	}
@@ -116,10 +116,10 @@ func presence(ctx context.Context, h *hub.Hub, args *arguments) (any, error) {
 	present := make(map[string]any, len(members))
 	size := 0
 	for _, m := range members {
-		if size += len(m.Client) + len(m.User) + len(m.Info) + 64; size > maxValueBytes {
+		if size += len(m.Client) + len(m.Info) + 64; size > maxValueBytes {
 			break
 		}
-		present[m.Client] = tuple{m.User, append([]byte{}, m.Info...)}
+		present[m.Client] = append([]byte{}, m.Info...)
 	}
 	return present, err
 }

@@ -134,12 +134,13 @@ type Config struct {
 	MaxOutputLines int
 
 	// MaxCalls bounds the calls of one worker's client module that are under way at the
-	// same time; further ones wait in the worker. Default 64. A negative value is an
-	// error.
+	// same time; further ones fail as saturated. Default 64: each may hold a message of
+	// 1 MiB. A negative value is an error.
 	MaxCalls int
 
 	// MaxJobs bounds the jobs of [Handler.Run] that one worker has at the same time;
-	// beyond it [ErrBusy] is the error. Default 64. A negative value is an error.
+	// beyond it [ErrBusy] is the error. Default 64, for the same reason. A negative value
+	// is an error.
 	MaxJobs int
 
 	// Hub is what the client module publishes to. Default: none, and calls that need one

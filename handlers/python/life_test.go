@@ -202,3 +202,27 @@ func TestWatch(t *testing.T) {
 	p.next(first)
 	p.log.wait(t, 1, "new is here")
 }
+
+// A real loop that stands still is told with its stack, and its worker is replaced.
+func TestBlockedLoop(t *testing.T) {
+	config := application(t, `
+import asyncio, time
+def dig():
+    time.sleep(1000)
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        asyncio.get_running_loop().call_later(0.01, dig)
+        await receive()
+`)
+	config.BlockedAfter, config.BlockTimeout = 10*time.Millisecond, 200*time.Millisecond
+	p := started(t, config)
+	w := p.only()
+	wait(t, "it is gone", w.gone)
+	if w.process.Cause() != errBlocked {
+		t.Error(w.process.Cause())
+	}
+	p.log.wait(t, 1, "is blocked", "worker=1")
+	p.log.wait(t, 1, "traceback", "time.sleep(1000)")
+}
