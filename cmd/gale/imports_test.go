@@ -40,6 +40,7 @@ var layers = []struct {
 	{"handlers/internal/enginetest", []string{"asgi", "asgi/asgitest", "asgi/nethttp", "asgi/server"}},
 	{"handlers/cgi", []string{"asgi", "executor", "handlers"}},
 	{"handlers/python", []string{"asgi", "executor", "executor/subprocess", "handlers/..."}},
+	{"handlers/python/internal/wire", []string{"asgi"}},
 	{"handlers/...", []string{"asgi", "executor", "handlers/..."}},
 	{"internal/longtest", nil},                           // of tests
 	{"examples/internal/...", []string{"asgi/asgitest"}}, // for tests
@@ -69,7 +70,7 @@ var foreign = map[string][]string{
 // ioPackages may not be imported by a protocol machine: it does no I/O, takes no
 // lock and reads no clock.
 var (
-	sansIO     = []string{"asgi/http1", "asgi/websocket", "executor/process/wire"}
+	sansIO     = []string{"asgi/http1", "asgi/websocket", "executor/process/wire", "handlers/python/internal/wire"}
 	ioPackages = []string{"net", "net/http", "os", "sync", "sync/atomic", "context", "time", "io"}
 )
 
