@@ -22,7 +22,7 @@ type Loop interface {
 	// Attach has the loop serve a connected stream socket of the program's own, such
 	// as one to a process that it has started. It takes file over, and closes it also
 	// upon an error. open is called on the loop, with the socket, in a later turn, or
-	// never if the loop stops before.
+	// never if the loop stops before. With a nil file it only says whether it could.
 	//
 	// The error wraps errors.ErrUnsupported where a loop serves a single exchange:
 	// serve the socket from a goroutine then.
@@ -89,6 +89,8 @@ type ownLoop struct{ x Exchange }
 func (l ownLoop) Post(fn func()) bool { return PostOwed(l.x, fn) }
 
 func (l ownLoop) Attach(file *os.File, _ func(Socket) SocketReceiver) error {
-	_ = file.Close()
+	if file != nil {
+		_ = file.Close()
+	}
 	return fmt.Errorf("asgi: a loop of one exchange: %w", errors.ErrUnsupported)
 }

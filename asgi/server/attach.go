@@ -10,6 +10,9 @@ import (
 
 // Attach implements asgi.Loop.
 func (w *worker) Attach(file *os.File, open func(asgi.Socket) asgi.SocketReceiver) error {
+	if file == nil {
+		return nil
+	}
 	return w.loop.Attach(file, func(c eventloop.Conn) eventloop.Protocol {
 		a := &attached{Conn: c}
 		if a.SocketReceiver = open(a); a.SocketReceiver == nil {

@@ -143,6 +143,34 @@ type Config struct {
 	// is an error.
 	MaxJobs int
 
+	// MaxWaiting bounds the requests that wait for a worker; beyond it the answer is 503.
+	// They wait while none is ready, for at most StartTimeout, and requests of WSGI while
+	// all threads are busy. Default 1024. Negative: none waits.
+	MaxWaiting int
+
+	// MaxBodyBytes bounds the body of a request of WSGI, which is kept until all of it is
+	// there: in memory, then in a file. Default 256 MiB. The bodies of ASGI have the bound
+	// of the server.
+	MaxBodyBytes int64
+
+	// MaxSpoolBytes bounds what is kept of all requests and responses of WSGI together,
+	// for clients that are slow. Requests beyond it are answered with 503; threads wait
+	// for clients. Default 1 GiB.
+	MaxSpoolBytes int64
+
+	// TempDir is where requests and responses are kept that do not fit into memory.
+	// Default: that of the system.
+	TempDir string
+
+	// MaxHeldBytes bounds what is on its way to the applications of one worker, and not
+	// yet received by them: above it each request may have 16 KiB there and not 256.
+	// Default 64 MiB.
+	MaxHeldBytes int64
+
+	// MaxMessageBytes bounds a message of a WebSocket that the application sends.
+	// Default 64 MiB: more than that is no message.
+	MaxMessageBytes int64
+
 	// Hub is what the client module publishes to. Default: none, and calls that need one
 	// fail.
 	Hub *hub.Hub
@@ -195,6 +223,13 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&c.MaxMemoryBytes, noLimit)
 	orDefault(&c.MaxFiles, noLimit)
 	orDefault(&c.MaxOutputLines, 1000)
+	if standard(&c.MaxWaiting, 1024); c.MaxWaiting < 0 {
+		c.MaxWaiting = 0
+	}
+	orDefault(&c.MaxBodyBytes, 256<<20)
+	orDefault(&c.MaxSpoolBytes, 1<<30)
+	orDefault(&c.MaxHeldBytes, 64<<20)
+	orDefault(&c.MaxMessageBytes, 64<<20)
 	standard(&c.Logger, slog.Default())
 	dir, err := filepath.Abs(c.Dir)
 	if err != nil {

@@ -42,6 +42,7 @@ type worker struct {
 	slot    *slot
 	limits  limits
 	expired atomic.Bool // a successor was asked for
+	load    load
 
 	// streams are those that go on, in units of stream, and whether the worker is
 	// retiring: then no stream begins.

@@ -1,0 +1,278 @@
+package python
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/handlers"
+	"github.com/gale-server/gale/handlers/python/internal/wire"
+)
+
+// errWorkerDied is why a response is cut whose worker is gone.
+var errWorkerDied = errors.New("python: the worker died")
+
+// ApplicationError says that an application has failed at a request. Its traceback is in
+// the worker's output.
+type ApplicationError struct{ Reason string }
+
+// Error is the application's reason.
+func (e *ApplicationError) Error() string { return "python: the application failed: " + e.Reason }
+
+// request is an HTTP request that an ASGI application answers.
+//
+// Loop-owned: call only from the loop of its exchange.
+type request struct {
+	spoken
+	h       *Handler
+	scope   *asgi.Scope // until the worker has it
+	begun   bool        // the worker has it
+	started bool        // the head of the response is there
+	more    bool        // trailers follow the body
+	file    bool        // the worker waits for a file to be taken
+	waiter  *waiter     // while there is no worker
+
+	start asgi.HTTPResponseStart
+	piece asgi.HTTPResponseBody
+}
+
+func (r *request) Receive(ev asgi.ReceiveEvent) {
+	switch ev := ev.(type) {
+	case *asgi.HTTPRequest:
+		switch {
+		case r.finished:
+		case r.begun:
+			r.body(ev.Body, ev.MoreBody)
+		default:
+			r.send(ev.Body, ev.MoreBody)
+		}
+	case *asgi.HTTPDisconnect:
+		r.h.waiting.leave(r.waiter)
+		if r.begun {
+			r.gone(0, "")
+		}
+		r.finished = true
+	case *asgi.Writable:
+		r.writable()
+	case *asgi.Drain:
+		r.h.drain(ev)
+	}
+}
+
+// send gives the request to the worker, with the first piece of its body.
+func (r *request) send(body []byte, more bool) {
+	r.begun = true
+	scope := r.scope
+	r.scope = nil
+	first := body[:min(len(body), wire.PieceBytes)]
+	rest := body[len(first):]
+	if r.loop != nil {
+		first = append([]byte(nil), first...)
+	}
+	r.begin(r, func(l *link, sid uint32) { l.out.Request(sid, scope, first, more || len(rest) > 0) })
+	r.hold(len(first))
+	if len(rest) > 0 {
+		r.body(rest, more)
+	}
+}
+
+func (r *request) frame(f *wire.Frame) {
+	if r.finished {
+		return
+	}
+	var err error
+	switch f.Kind {
+	case wire.Response:
+		if err = r.head(f, false); err == nil {
+			err = r.last(f.Data)
+		}
+	case wire.Start:
+		if err = r.head(f, f.HasTrailers); err == nil {
+			err = r.chunk(f.Data)
+		}
+	case wire.Chunk:
+		switch {
+		case !r.started:
+			err = &protocolError{"a chunk before the head"}
+		case f.More:
+			err = r.chunk(f.Data)
+		default:
+			err = r.lastChunk(f.Data)
+		}
+	case wire.Trailers:
+		err = r.trailers(f)
+	case wire.Hint:
+		err = r.x.Send(&asgi.HTTPEarlyHint{Links: f.Links})
+	case wire.File:
+		err = r.sendFile(f)
+	case wire.Took:
+		r.credit(f.N)
+	case wire.End:
+		r.end(f.Reason)
+	default:
+		err = &protocolError{fmt.Sprintf("a frame of kind %d for a request", f.Kind)}
+	}
+	if err != nil {
+		r.refused(err)
+	}
+}
+
+// protocolError says that a worker has broken the order of frames.
+type protocolError struct{ reason string }
+
+func (e *protocolError) Error() string { return "python: " + e.reason }
+
+// refused draws the conclusion from an event that was not accepted.
+func (r *request) refused(err error) {
+	var order *asgi.OrderError
+	var broken *protocolError
+	switch {
+	case errors.Is(err, asgi.ErrDisconnected):
+		r.gone(0, "")
+		return
+	case errors.As(err, &order), errors.As(err, &broken):
+		r.worker.fail(err) // the worker checks the order of what the application sends
+	}
+	r.fail(err)
+	r.over()
+}
+
+func (r *request) head(f *wire.Frame, trailers bool) error {
+	if r.started {
+		return &protocolError{"a second head"}
+	}
+	r.started, r.more = true, trailers
+	r.answered()
+	r.start = asgi.HTTPResponseStart{Status: f.Status, Headers: f.Headers, Trailers: trailers}
+	err := r.x.Send(&r.start)
+	r.start.Headers = nil
+	return err
+}
+
+// last sends the end of the body, and with it of the response.
+func (r *request) last(p []byte) error {
+	r.piece = asgi.HTTPResponseBody{Body: p}
+	r.finish()
+	err := r.x.Send(&r.piece)
+	r.piece.Body = nil
+	if err != nil && !errors.Is(err, asgi.ErrDisconnected) {
+		r.x.End(err)
+	}
+	return nil
+}
+
+func (r *request) chunk(p []byte) error {
+	r.piece = asgi.HTTPResponseBody{Body: p, MoreBody: true}
+	err := r.x.Send(&r.piece)
+	r.piece.Body = nil
+	if err == nil {
+		r.owe(len(p))
+	}
+	return err
+}
+
+func (r *request) lastChunk(p []byte) error {
+	if !r.more {
+		r.over()
+		return r.last(p)
+	}
+	r.piece = asgi.HTTPResponseBody{Body: p}
+	err := r.x.Send(&r.piece)
+	r.piece.Body = nil
+	return err
+}
+
+func (r *request) trailers(f *wire.Frame) error {
+	if !f.More {
+		r.finish()
+		r.over()
+	}
+	return r.x.Send(&asgi.HTTPResponseTrailers{Headers: f.Headers, MoreTrailers: f.More})
+}
+
+// sendFile sends a piece of the body from a file of the worker, or ends the response with
+// a file by its path.
+func (r *request) sendFile(f *wire.Frame) error {
+	if !r.started {
+		return &protocolError{"a file before the head"}
+	}
+	if f.Path != "" {
+		r.finish()
+		r.over()
+		return r.x.Send(&asgi.HTTPResponsePathSend{Path: f.Path})
+	}
+	file, err := r.worker.openFile(f.FD)
+	if err != nil { // the worker sends it as any other piece
+		r.taken(false)
+		return nil
+	}
+	err = r.x.Send(&asgi.HTTPResponseZeroCopySend{File: file, Offset: f.Offset, Count: f.Count, MoreBody: f.More})
+	_ = file.Close()
+	if err != nil {
+		return err
+	}
+	if r.file = r.x.Congested(); !r.file {
+		r.taken(true)
+	}
+	return nil
+}
+
+func (r *request) taken(ok bool) {
+	r.on(func(l *link) {
+		l.out.Taken(r.sid, ok)
+		l.flush()
+	})
+}
+
+// writable goes on with what has waited for room.
+func (r *request) writable() {
+	if r.finished {
+		return
+	}
+	if r.file {
+		r.file = false
+		r.taken(true)
+	}
+	r.settle()
+}
+
+// end ends the exchange of an application that has ended before its response did.
+func (r *request) end(reason string) {
+	r.finish()
+	if reason == "" {
+		r.x.End(nil)
+		return
+	}
+	r.x.End(&ApplicationError{reason})
+}
+
+func (r *request) broken() {
+	if r.finished {
+		return
+	}
+	r.finish()
+	if r.started {
+		r.x.End(errWorkerDied)
+		return
+	}
+	_ = handlers.Respond(r.x, 502, []byte("the application has ended unexpectedly\n"))
+	r.x.End(nil)
+}
+
+// errNoFile says that gale cannot open what the worker has open.
+var errNoFile = errors.New("python: no regular file")
+
+// regular opens a file by the name that the system has for the descriptor of a process.
+func regular(name string) (*os.File, error) {
+	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe is not waited for
+	if err != nil {
+		return nil, err
+	}
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		_ = file.Close()
+		return nil, errNoFile
+	}
+	return file, nil
+}

@@ -1,0 +1,156 @@
+package python
+
+import (
+	"bytes"
+
+	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/handlers/python/internal/wire"
+)
+
+// begin gives a stream to its link, which says add of it.
+func (s *spoken) begin(self linked, add func(l *link, sid uint32)) {
+	s.pending = true
+	s.worker.load.pending.Add(1)
+	s.on(func(l *link) {
+		if l.dead { // it died meanwhile
+			s.worker.end()
+			if s.loop == nil {
+				self.broken()
+			} else {
+				s.loop.Post(self.broken)
+			}
+			return
+		}
+		s.sid = l.enter(self)
+		add(l, s.sid)
+		l.flush()
+	})
+}
+
+// answered says that the worker has begun to answer.
+func (s *spoken) answered() {
+	if s.pending {
+		s.pending = false
+		s.worker.load.pending.Add(-1)
+	}
+}
+
+// finish ends gale's part of a stream. What the worker says of it is dropped from then on.
+func (s *spoken) finish() {
+	s.finished = true
+	s.answered()
+	s.worker.load.held.Add(-int64(s.held))
+	s.held = 0
+}
+
+// over forgets the stream on its link.
+func (s *spoken) over() {
+	s.on(func(l *link) { l.leave(s.sid) })
+}
+
+// gone tells the worker that the client is gone.
+func (s *spoken) gone(code int, reason string) {
+	if s.finished {
+		return
+	}
+	s.finish()
+	s.on(func(l *link) {
+		if _, ok := l.streams[s.sid]; ok {
+			l.out.Gone(s.sid, code, reason)
+			l.flush()
+		}
+	})
+}
+
+// fail ends the exchange with an error, and tells the worker that nobody listens.
+func (s *spoken) fail(err error) {
+	if s.finished {
+		return
+	}
+	s.gone(1006, "")
+	s.x.End(err)
+}
+
+// hold counts bytes that are on their way to the worker, and pauses the exchange when
+// they are enough.
+func (s *spoken) hold(n int) {
+	s.held += n
+	total := s.worker.load.held.Add(int64(n))
+	most := windowBytes
+	if total > s.worker.pool.config.MaxHeldBytes {
+		most = narrowBytes
+	}
+	if s.held >= most && !s.paused {
+		s.paused = true
+		s.x.Pause()
+	}
+}
+
+// credit counts bytes that the application has received.
+func (s *spoken) credit(n int64) {
+	n = min(n, int64(s.held))
+	s.held -= int(n)
+	s.worker.load.held.Add(-n)
+	if s.paused && s.held < narrowBytes {
+		s.paused = false
+		s.x.Resume()
+	}
+}
+
+// owe counts bytes that the worker has sent, and gives it credit unless the client's
+// connection is full: see settle.
+func (s *spoken) owe(n int) {
+	s.owed += n
+	if s.owed >= windowBytes/4 && !s.x.Congested() {
+		s.settle()
+	}
+}
+
+// settle gives the worker the credit that it is owed.
+func (s *spoken) settle() {
+	if s.owed == 0 || s.finished {
+		return
+	}
+	n := s.owed
+	s.owed = 0
+	s.on(func(l *link) {
+		l.out.Credit(s.sid, n)
+		l.flush()
+	})
+}
+
+// body sends the worker a piece of a request's body.
+func (s *spoken) body(p []byte, more bool) {
+	s.hold(len(p))
+	if s.loop != nil {
+		p = bytes.Clone(p)
+	}
+	s.on(func(l *link) {
+		for len(p) > wire.PieceBytes {
+			l.out.Body(s.sid, p[:wire.PieceBytes], true)
+			p = p[wire.PieceBytes:]
+		}
+		l.out.Body(s.sid, p, more)
+		l.flush()
+	})
+}
+
+// message sends the worker a message of a WebSocket.
+func (s *spoken) message(kind asgi.MessageKind, p []byte) {
+	s.hold(len(p))
+	if s.loop != nil {
+		p = bytes.Clone(p)
+	}
+	s.on(func(l *link) {
+		for len(p) > wire.PieceBytes {
+			n := wire.PieceBytes
+			for kind == asgi.Text && p[n]&0xc0 == 0x80 { // a part ends between two code points
+				n--
+			}
+			l.out.Message(s.sid, kind, p[:n], true)
+			p = p[n:]
+		}
+		l.out.Message(s.sid, kind, p, false)
+		l.flush()
+	})
+}
