@@ -37,7 +37,7 @@ type hubSetup struct {
 func (s *hubSetup) maxBody(message int) int64 {
 	most := int64(max(message, 4<<20))
 	for i := range s.mounts {
-		most = max(most, s.mounts[i].cgi.MaxBodyBytes)
+		most = max(most, s.mounts[i].cgi.MaxBodyBytes, s.mounts[i].python.MaxBodyBytes)
 	}
 	return most
 }

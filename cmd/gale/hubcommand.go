@@ -222,16 +222,16 @@ func (f *hubFlags) run(ctx context.Context, c *cli.Command) (err error) {
 	}
 	f.secure = setup.secure
 	mux := new(handlers.Mux)
-	m, err := newMounts(mux, setup.mounts, logger, func(i int, err error) error { return file.wrong(fmt.Sprintf("mount[%d]", i), err) })
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, m.close()) }()
 	h, err := setup.build(mux)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
+	m, err := newMounts(mux, setup.mounts, h, logger, func(i int, err error) error { return file.wrong(fmt.Sprintf("mount[%d]", i), err) })
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.close()) }()
 	message := h.Config().MaxPublishBytes*6 + 64<<10 // in JSON, and what is around it
 	config := server.Config{
 		Handler:        mux,
@@ -246,7 +246,13 @@ func (f *hubFlags) run(ctx context.Context, c *cli.Command) (err error) {
 	if f.check {
 		return f.checked(c, config)
 	}
-	return f.serve(ctx, c, config, func(addr net.Addr) { f.welcome(c.Root().Writer, addr, &setup) })
+	var bound net.Addr
+	m.started = func() { f.welcome(c.Root().Writer, bound, &setup) }
+	defer m.reloadOnHangup(logger)()
+	if len(m.pythons) > 0 {
+		config.LifespanTimeout = lifespanTimeout
+	}
+	return f.serve(ctx, c, config, func(addr net.Addr) { bound = addr })
 }
 
 // checked sees whether there could be an engine, too.

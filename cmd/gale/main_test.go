@@ -53,10 +53,10 @@ func TestUsageErrors(t *testing.T) {
 		{args: "conform", env: "GALE_LOG_FORMAT=xml", says: `GALE_LOG_FORMAT: "xml"`},
 		{args: "conform", env: "GALE_ACCESS_LOG=1", says: `GALE_ACCESS_LOG: "1" is none of on, off`},
 		{args: "conform", env: "GALE_FORM=thread", says: `GALE_FORM: "thread" is none of`},
-		{args: "run", says: "gale run takes one target, and was given 0; see gale run --help"},
+		{args: "run", says: "gale run needs a target: there is no manage.py"},
 		{args: "run a b", says: "gale run takes one target, and was given 2"},
 		{args: "run --dance .", says: `there is no flag "dance"; see gale run --help`},
-		{args: "run nowhere", says: "nowhere: there is no such folder and no such program (looked for /"},
+		{args: "run nowhere", says: "nowhere: there is no such folder, program or module of Python (looked for /"},
 		{args: "run http://127.0.0.1:9000", says: "is no proxy for http"},
 		{args: "run main.go", says: "main.go is a file, and no program: name the folder to serve, ."},
 		{args: "run --cgi main.go", says: "main.go is no program: it is not executable"},
@@ -94,7 +94,7 @@ func TestHelp(t *testing.T) {
 		"help":           {"gale <command> [flags]"},
 		"help demo":      {"gale demo [flags]", "--addr HOST:PORT", "$GALE_ADDR", `"127.0.0.1:8080"`, "$GALE_LOG_LEVEL", "$GALE_LOG_FORMAT", "$GALE_ACCESS_LOG", "$GALE_IMAGES"},
 		"demo -h":        {"gale demo [flags]"},
-		"run --help":     {"gale run [flags] TARGET [flags]", "./cgi-bin", "--host HOST", "--uds PATH", `"127.0.0.1:8000"`, "$GALE_ROOT_PATH"},
+		"run --help":     {"gale run [flags] [TARGET] [flags]", "./cgi-bin", "--host HOST", "--uds PATH", `"127.0.0.1:8000"`, "$GALE_ROOT_PATH"},
 		"conform --help": {`"127.0.0.1:9001"`, "--form FORM", "$GALE_FORM", "coroutine"},
 	} {
 		stdout, stderr, code := output(t, nil, strings.Fields(args)...)

@@ -4,12 +4,18 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/executor"
 	"github.com/gale-server/gale/handlers"
 	"github.com/gale-server/gale/handlers/cgi"
+	"github.com/gale-server/gale/handlers/hub"
+	"github.com/gale-server/gale/handlers/python"
 	"github.com/gale-server/gale/handlers/static"
 )
 
@@ -20,13 +26,14 @@ type mount struct {
 
 	static static.Config
 	cgi    cgi.Config
+	python python.Config
 	// processes is how many programs of a mount run at the same time.
 	processes int
 }
 
 // target is what is mounted.
 func (m *mount) target() target {
-	return target{m.is, m.static.Dir + m.cgi.Dir + m.cgi.Script}
+	return target{kind: m.is, path: m.static.Dir + m.cgi.Dir + m.cgi.Script + m.python.Dir, app: m.python.App}
 }
 
 // defaultProcesses is enough for programs that wait, and few enough for those that
@@ -45,15 +52,18 @@ type mounts struct {
 	mux      *handlers.Mux // of all that is served: where programs send requests on to
 	executor *executor.Executor
 	closers  []func() error
+	pythons  []*python.Handler
+	started  func() // all serve
 }
 
-// newMounts makes the handlers of a list, and adds them to mux. failed makes the error
-// of a mount that cannot be.
-func newMounts(mux *handlers.Mux, list []mount, logger *slog.Logger, failed func(i int, err error) error) (m *mounts, err error) {
-	m = &mounts{mux: mux}
+// newMounts makes the handlers of a list, and adds them to mux, whose lifespan is theirs.
+// h is what applications publish to, or nil. failed makes the error of a mount that
+// cannot be.
+func newMounts(mux *handlers.Mux, list []mount, h *hub.Hub, logger *slog.Logger, failed func(i int, err error) error) (m *mounts, err error) {
+	m = &mounts{mux: mux, started: func() {}}
 	var classes []executor.ClassConfig
 	for _, one := range list {
-		if one.is != kindStatic {
+		if one.is == kindCGI || one.is == kindProgram {
 			classes = append(classes, executor.ClassConfig{Name: className(one.path), Workers: one.processes, LongRun: -1})
 		}
 	}
@@ -61,47 +71,127 @@ func newMounts(mux *handlers.Mux, list []mount, logger *slog.Logger, failed func
 		return nil, err
 	}
 	for i, one := range list {
-		h, err := m.handler(one, logger)
+		served, err := m.handler(one, h, logger)
 		if err != nil {
 			return nil, errors.Join(failed(i, reasonOf(err)), m.close())
 		}
-		m.add(one, h)
+		m.add(one, served)
 	}
+	mux.Lifespan(lifecycle{m.start, m.stop}.handler())
 	return m, nil
+}
+
+// start starts the applications of Python, all or none.
+func (m *mounts) start(ctx context.Context) error {
+	for i, h := range m.pythons {
+		if err := h.Start(ctx); err != nil {
+			for _, started := range m.pythons[:i] {
+				err = errors.Join(err, started.Stop(ctx))
+			}
+			return err
+		}
+	}
+	m.started()
+	return nil
+}
+
+// stop ends the applications of Python, side by side.
+func (m *mounts) stop(ctx context.Context) error {
+	ended := make([]error, len(m.pythons))
+	var all sync.WaitGroup
+	for i, h := range m.pythons {
+		all.Go(func() { ended[i] = h.Stop(ctx) })
+	}
+	all.Wait()
+	return errors.Join(ended...)
+}
+
+// reload starts the applications of Python anew, one after the other.
+func (m *mounts) reload(ctx context.Context) error {
+	var failed []error
+	for _, h := range m.pythons {
+		failed = append(failed, h.Reload(ctx))
+	}
+	return errors.Join(failed...)
+}
+
+// reloadOnHangup has applications of Python start anew upon SIGHUP, until stop. Without
+// any, the signal keeps its usual meaning.
+func (m *mounts) reloadOnHangup(logger *slog.Logger) (stop func()) {
+	if len(m.pythons) == 0 {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	var done sync.WaitGroup
+	done.Go(func() {
+		for {
+			select {
+			case <-hangups:
+			case <-ctx.Done():
+				return
+			}
+			if err := m.reload(ctx); err != nil && ctx.Err() == nil {
+				logger.Error("the new code does not start, and the old one serves on", "error", err)
+			}
+		}
+	})
+	return func() {
+		signal.Stop(hangups)
+		cancel()
+		done.Wait()
+	}
 }
 
 // className is the class of the programs of a mount.
 func className(path string) string { return "cgi " + path }
 
-func (m *mounts) handler(one mount, logger *slog.Logger) (asgi.Handler, error) {
+func (m *mounts) handler(one mount, h *hub.Hub, logger *slog.Logger) (asgi.Handler, error) {
 	blocking := m.executor.Class(executor.Blocking)
 	if one.is == kindStatic {
 		c := one.static
 		c.Blocking, c.Logger = blocking, logger
-		h, err := static.New(c)
+		files, err := static.New(c)
 		if err != nil {
 			return nil, err
 		}
-		m.closers = append(m.closers, h.Close)
-		return h, nil
+		m.closers = append(m.closers, files.Close)
+		return files, nil
+	}
+	if one.is == kindPython {
+		c := one.python
+		c.Logger, c.Executor, c.Hub = logger, m.executor, h
+		app, err := python.New(c)
+		if err != nil {
+			return nil, err
+		}
+		m.pythons = append(m.pythons, app)
+		return app, nil
 	}
 	c := one.cgi
 	c.Class, c.Blocking, c.Logger = m.executor.Class(className(one.path)), blocking, logger
 	c.Redirect = m.mux
-	h, err := cgi.New(c)
+	programs, err := cgi.New(c)
 	if err != nil {
 		return nil, err
 	}
-	m.closers = append(m.closers, h.Close)
-	return h, nil
+	m.closers = append(m.closers, programs.Close)
+	return programs, nil
 }
 
 // add adds the routes of a mount.
 func (m *mounts) add(one mount, h asgi.Handler) {
 	m.mux.HTTP(one.path+"/*", h)
+	if one.is == kindPython {
+		m.mux.WebSocket(one.path+"/*", h)
+		if one.path != "" {
+			m.mux.WebSocket(one.path, at(one.path, h))
+		}
+	}
 	switch {
 	case one.path == "":
-	case one.is == kindProgram:
+	case one.is == kindProgram, one.is == kindPython:
 		m.mux.HTTP(one.path, at(one.path, h))
 	default:
 		m.mux.HTTP(one.path, toFolder(one.path))

@@ -3,21 +3,24 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/gale-server/gale/handlers/cgi"
+	"github.com/gale-server/gale/handlers/python"
 	"github.com/gale-server/gale/handlers/static"
 )
 
 // mountTable is one [[mount]] of a config file: what is served under a path beside
-// the hub. It has one of Static, CGI and Program.
+// the hub. It has one of Static, CGI, Program and Python.
 type mountTable struct {
 	Path    string `toml:"path"`
 	Static  string `toml:"static"`
 	CGI     string `toml:"cgi"`
 	Program string `toml:"program"`
+	Python  string `toml:"python"`
 
 	// Of files.
 	Index        string       `toml:"index"`
@@ -40,6 +43,17 @@ type mountTable struct {
 	Memory        string   `toml:"memory"`
 	CPUSeconds    int64    `toml:"cpu-seconds"`
 	OpenFiles     int64    `toml:"open-files"`
+
+	// Of applications of Python; timeout, max-body, env, memory and open-files, too.
+	Dir         string `toml:"dir"`
+	Interpreter string `toml:"interpreter"`
+	Mode        string `toml:"mode"`
+	Factory     bool   `toml:"factory"`
+	Loop        string `toml:"loop"`
+	Lifespan    string `toml:"lifespan"`
+	Workers     int    `toml:"workers"`
+	Threads     int    `toml:"threads"`
+	MaxRequests int64  `toml:"max-requests"`
 }
 
 // cacheTable says how long files whose names fit a pattern may be kept.
@@ -75,7 +89,7 @@ func (t *mountTable) mount(f *hubFile, at string) (one mount, err error) {
 	for _, way := range []struct {
 		key, value string
 		is         kind
-	}{{"static", t.Static, kindStatic}, {"cgi", t.CGI, kindCGI}, {"program", t.Program, kindProgram}} {
+	}{{"static", t.Static, kindStatic}, {"cgi", t.CGI, kindCGI}, {"program", t.Program, kindProgram}, {"python", t.Python, kindPython}} {
 		switch {
 		case way.value == "":
 		case key != "":
@@ -85,13 +99,17 @@ func (t *mountTable) mount(f *hubFile, at string) (one mount, err error) {
 		}
 	}
 	if key == "" {
-		return one, f.wrong(at, errors.New("it has neither static nor cgi nor program: there is nothing to serve"))
-	}
-	if folder, err = filepath.Abs(folder); err != nil {
-		return one, f.wrong(at+"."+key, err)
+		return one, f.wrong(at, errors.New("it has neither static nor cgi nor program nor python: there is nothing to serve"))
 	}
 	if stray := t.stray(one.is); stray != "" {
 		return one, f.wrong(at+"."+stray, fmt.Errorf("it does not go with %s", key))
+	}
+	if one.is == kindPython {
+		one.python, err = t.application(f, at)
+		return one, err
+	}
+	if folder, err = filepath.Abs(folder); err != nil {
+		return one, f.wrong(at+"."+key, err)
 	}
 	if one.is == kindStatic {
 		one.static, err = t.files(f, at, folder)
@@ -116,26 +134,87 @@ func (t *mountTable) mount(f *hubFile, at string) (one mount, err error) {
 
 // stray is the key of a setting that means nothing to what is mounted.
 func (t *mountTable) stray(is kind) string {
-	files := map[string]bool{
-		"index": t.Index != "", "listing": t.Listing, "dot-files": t.DotFiles, "not-found": t.NotFound != "", "fallback": t.Fallback != "",
-		"cache-control": t.CacheControl != "", "cache": t.Cache != nil, "headers": t.Headers != nil,
-	}
-	programs := map[string]bool{
-		"processes": t.Processes != 0, "timeout": t.Timeout != "", "first-byte-timeout": t.FirstByte != "", "max-body": t.MaxBody != "",
-		"env": t.Env != nil, "pass-env": t.PassEnv != nil, "pass-authorization": t.Authorization,
-		"memory": t.Memory != "", "cpu-seconds": t.CPUSeconds != 0, "open-files": t.OpenFiles != 0,
-	}
-	others := files
-	if is == kindStatic {
-		others = programs
-	}
-	stray := ""
-	for key, given := range others {
-		if given && (stray == "" || key < stray) {
-			stray = key
+	files, programs, apps := []kind{kindStatic}, []kind{kindCGI, kindProgram}, []kind{kindPython}
+	work := append(programs, kindPython)
+	for _, setting := range []struct {
+		key   string
+		given bool
+		fits  []kind
+	}{
+		{"cache", t.Cache != nil, files},
+		{"cache-control", t.CacheControl != "", files},
+		{"cpu-seconds", t.CPUSeconds != 0, programs},
+		{"dir", t.Dir != "", apps},
+		{"dot-files", t.DotFiles, files},
+		{"env", t.Env != nil, work},
+		{"factory", t.Factory, apps},
+		{"fallback", t.Fallback != "", files},
+		{"first-byte-timeout", t.FirstByte != "", programs},
+		{"headers", t.Headers != nil, files},
+		{"index", t.Index != "", files},
+		{"interpreter", t.Interpreter != "", apps},
+		{"lifespan", t.Lifespan != "", apps},
+		{"listing", t.Listing, files},
+		{"loop", t.Loop != "", apps},
+		{"max-body", t.MaxBody != "", work},
+		{"max-requests", t.MaxRequests != 0, apps},
+		{"memory", t.Memory != "", work},
+		{"mode", t.Mode != "", apps},
+		{"not-found", t.NotFound != "", files},
+		{"open-files", t.OpenFiles != 0, work},
+		{"pass-authorization", t.Authorization, programs},
+		{"pass-env", t.PassEnv != nil, programs},
+		{"processes", t.Processes != 0, programs},
+		{"threads", t.Threads != 0, apps},
+		{"timeout", t.Timeout != "", work},
+		{"workers", t.Workers != 0, apps},
+	} {
+		if setting.given && !slices.Contains(setting.fits, is) {
+			return setting.key
 		}
 	}
-	return stray
+	return ""
+}
+
+// application is a mount of Python.
+func (t *mountTable) application(f *hubFile, at string) (c python.Config, err error) {
+	found, ok := findPython(t.Python, f.near(t.Dir))
+	if !ok {
+		return c, f.wrong(at+".python", fmt.Errorf("%q is no application; write module:attribute", t.Python))
+	}
+	c = python.Config{
+		App: found.app, Dir: found.path, Factory: t.Factory || found.factory, Mode: t.Mode, Loop: t.Loop, Lifespan: t.Lifespan,
+		Workers: t.Workers, Threads: t.Threads, MaxRequests: t.MaxRequests, MaxFiles: int(t.OpenFiles), Python: t.Interpreter,
+		MaxBodyBytes: defaultBody,
+	}
+	for key, n := range map[string]int64{"workers": int64(t.Workers), "threads": int64(t.Threads), "max-requests": t.MaxRequests, "open-files": t.OpenFiles} {
+		if n < 0 {
+			return c, f.wrong(at+"."+key, errors.New("a limit is not negative"))
+		}
+	}
+	if t.Env != nil {
+		c.Env = append(os.Environ(), t.Env...)
+	}
+	for _, pair := range t.Env {
+		if name, _, ok := strings.Cut(pair, "="); !ok || name == "" {
+			return c, f.wrong(at+".env", fmt.Errorf("%q is no variable; write NAME=value", pair))
+		}
+	}
+	if c.BlockTimeout, err = f.duration(at+".timeout", t.Timeout); err != nil {
+		return c, err
+	}
+	for _, size := range []struct {
+		key, text string
+		to        *int64
+	}{{"memory", t.Memory, &c.MaxResidentBytes}, {"max-body", t.MaxBody, &c.MaxBodyBytes}} {
+		if size.text == "" {
+			continue
+		}
+		if *size.to, err = parseBytes(size.text); err != nil {
+			return c, f.wrong(at+"."+size.key, err)
+		}
+	}
+	return c, nil
 }
 
 func (t *mountTable) files(f *hubFile, at, folder string) (c static.Config, err error) {

@@ -56,7 +56,7 @@ func TestFindTarget(t *testing.T) {
 		{one, true, kindProgram},
 		{root + "/site/../site/", false, kindStatic},
 	} {
-		got, err := findTarget(c.name, c.cgi)
+		got, err := findTarget(c.name, c.cgi, ".")
 		if err != nil || got.kind != c.is || got.path != filepath.Clean(c.name) {
 			t.Errorf("%s, cgi %t: %v, %v; want %s", strings.TrimPrefix(c.name, root), c.cgi, got, err, c.is)
 		}
