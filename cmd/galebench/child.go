@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/gale-server/gale/cmd/galebench/contender"
 )
 
 // child is a process of this program that serves, or is a load beside another one.
@@ -114,6 +116,9 @@ func startOn(cores *unix.CPUSet, cmd *exec.Cmd) error {
 func (c *child) stop() {
 	if c.cmd.Process != nil {
 		_ = c.cmd.Process.Kill()
+		for _, pid := range c.pids { // those of a server may outlive the one that has started them
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
 		_ = c.cmd.Wait()
 	}
 	_ = c.stdin.Close()
@@ -225,6 +230,27 @@ func (c *child) rss() (sum int64, err error) {
 	}
 	return sum, nil
 }
+
+// share returns the bytes of memory of what serves and of all that it has started, each
+// page divided among the processes that have it.
+func (c *child) share() (sum int64, err error) {
+	for _, pid := range c.pids {
+		for _, pid := range contender.Tree(pid) {
+			n, err := procField(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss")
+			if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+				continue // it has ended meanwhile
+			}
+			if err != nil {
+				return 0, err
+			}
+			sum += n
+		}
+	}
+	return sum, nil
+}
+
+// makePipe makes a named pipe.
+func makePipe(path string) error { return unix.Mkfifo(path, 0o600) }
 
 // resetPeak begins anew what peak returns. Where the kernel cannot do that, it goes
 // on from the start of the process. See clear_refs in proc_pid_clear_refs(5).

@@ -29,7 +29,7 @@ func newCommand(stdin io.Reader, stdout, stderr io.Writer) *cli.Command {
 			"rounds, and prints medians with their spread. A ratio is to the first contender\n" +
 			"in the same round. Contenders: " + strings.Join(contender.Names(), ", ") + ".",
 		Commands: []*cli.Command{echoCommand(), idleCommand(), httpCommand(), fanoutCommand(), sseCommand(), pollCommand(), stormCommand(), slowCommand(),
-			stallCommand(), hostileCommand(), bulkCommand(), filesCommand(), cgiCommand(), serverCommand(stdin), attackCommand(stdin), othersCommand(stdin), transfersCommand(stdin), coldReadersCommand(stdin)},
+			stallCommand(), hostileCommand(), bulkCommand(), filesCommand(), cgiCommand(), pythonCommand(), storyCommand(), serverCommand(stdin), attackCommand(stdin), othersCommand(stdin), transfersCommand(stdin), coldReadersCommand(stdin)},
 		Writer:         stdout,
 		ErrWriter:      stderr,
 		OnUsageError:   onUsageError,
@@ -288,13 +288,15 @@ func serverCommand(stdin io.Reader) *cli.Command {
 	return &cli.Command{
 		Name:      "server",
 		Usage:     "be one contender, until standard input ends",
-		UsageText: "galebench server [--loops n] [--room] [--transfer-bytes n] [--files dir] [--programs dir] <contender>",
+		UsageText: "galebench server [--loops n] [--room] [--transfer-bytes n] [--files dir] [--programs dir] [--app name [--threads n]] <contender>",
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "loops", Value: 1, Usage: "event loops"},
 			&cli.BoolFlag{Name: "room", Usage: "give the garbage collector the room that gale's program gives it"},
 			&cli.IntFlag{Name: "transfer-bytes", Usage: "serve bulk transfers of this size"},
 			&cli.StringFlag{Name: "files", Usage: "serve this folder"},
 			&cli.StringFlag{Name: "programs", Usage: "start the programs of this `DIR` for requests"},
+			&cli.StringFlag{Name: "app", Usage: "serve the Python application `NAME`"},
+			&cli.IntFlag{Name: "threads", Usage: "threads of its worker, by WSGI"},
 		},
 		OnUsageError: onUsageError,
 		Action: func(_ context.Context, c *cli.Command) error {
@@ -304,7 +306,7 @@ func serverCommand(stdin io.Reader) *cli.Command {
 			if c.Bool("room") {
 				garbage.MakeRoom()
 			}
-			return serve(c.Args().First(), contender.Config{Loops: c.Int("loops"), TransferBytes: c.Int("transfer-bytes"), Files: c.String("files"), Programs: c.String("programs")}, stdin, c.Root().Writer)
+			return serve(c.Args().First(), contender.Config{Loops: c.Int("loops"), TransferBytes: c.Int("transfer-bytes"), Files: c.String("files"), Programs: c.String("programs"), App: c.String("app"), Threads: c.Int("threads")}, stdin, c.Root().Writer)
 		},
 	}
 }

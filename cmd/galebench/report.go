@@ -21,8 +21,14 @@ var (
 	userPerRequest       = metric{"user_us_per_request", "us"}
 	cpuPerRequest        = metric{"server_us_per_request", "us"}   // of the server's own CPU time
 	programPerRequest    = metric{"programs_us_per_request", "us"} // of the programs that it has started
-	serverCPU            = metric{"server_cpu_percent", "%"}       // 100: its one core was busy all the time
-	loadCPU              = metric{"load_cpu_percent", "%"}         // as much as the server's or more: the load bounds what is measured
+	cpuPerMessage        = metric{"server_us_per_message", "us"}
+	perSecond            = metric{"per_second", "1/s"} // requests or messages
+	memoryBefore         = metric{"memory_mib", "MiB"}
+	memoryParked         = metric{"memory_of_parked_mib", "MiB"}
+	parkSeconds          = metric{"seconds_to_park", "s"}
+	rssBefore            = metric{"rss_before_mib", "MiB"}
+	serverCPU            = metric{"server_cpu_percent", "%"} // 100: its one core was busy all the time
+	loadCPU              = metric{"load_cpu_percent", "%"}   // as much as the server's or more: the load bounds what is measured
 	latency50            = metric{"p50_ms", "ms"}
 	latency99            = metric{"p99_ms", "ms"}
 	slice99              = metric{"slice_p99_ms", "ms"} // the p99 of 0.2 s: the median of them

@@ -18,7 +18,7 @@ import (
 
 // cgiWorkers is how many programs gale runs at once; the others have no bound, and the
 // load asks for fewer.
-const cgiWorkers = 64
+const cgiWorkers = 1600
 
 func startGaleCGI(cfg Config) (net.Addr, error) {
 	e, err := executor.New(executor.Config{Classes: []executor.ClassConfig{{Name: "cgi", Workers: cgiWorkers}}})

@@ -38,6 +38,10 @@ const (
 
 	CGI Protocol = "cgi" // with Config.Programs
 
+	// What is spoken with Config.App, an application of Python.
+	ASGI Protocol = "asgi"
+	WSGI Protocol = "wsgi"
+
 	// What is spoken with Config.TransferBytes.
 	BulkHTTP      Protocol = "bulk over http"
 	BulkWebSocket Protocol = "bulk over websocket"
@@ -68,6 +72,14 @@ type Config struct {
 	// Programs is the folder of the programs that are started for requests. Default:
 	// "", none are.
 	Programs string
+
+	// App is the application of Python that is served: the name of an attribute.
+	// Default: "", none is.
+	App string
+
+	// Threads is how many requests a worker of gale's answers by WSGI at a time.
+	// Default: gale's own.
+	Threads int
 }
 
 // Contender is one server.
@@ -89,6 +101,9 @@ type Contender struct {
 
 	// cgi is start for programs; nil for those that start none.
 	cgi func(Config) (net.Addr, error)
+
+	// python is start for applications of Python; nil for those that serve none.
+	python func(Config) (net.Addr, error)
 
 	// missing says what of it this machine lacks; nil for those that are all here.
 	missing func() error
@@ -116,6 +131,17 @@ var contenders = []Contender{
 	{Name: "lighttpd", Speaks: []Protocol{CGI}, cgi: startLighttpd, missing: lighttpdMissing},
 	{Name: "nethttp", Speaks: []Protocol{HTTP, Events, BulkHTTP, Files, CGI}, start: startNetHTTP, bulk: startNetHTTPBulk, files: startNetHTTPFiles, cgi: startNetHTTPCGI},
 	{Name: "fasthttp", Module: "github.com/valyala/fasthttp", Speaks: []Protocol{HTTP, BulkHTTP, Files}, start: startFastHTTP, bulk: startFastHTTPBulk, files: startFastHTTPFiles},
+	{Name: "gale-asgi", Speaks: []Protocol{ASGI}, python: startGaleASGI, missing: wantsModules()},
+	{Name: "gale-wsgi", Speaks: []Protocol{WSGI}, python: startGaleWSGI, missing: wantsModules()},
+	{Name: "uvicorn", Speaks: []Protocol{ASGI}, python: uvicornFast.start, missing: wantsModules("uvicorn", "uvloop", "httptools", "websockets")},
+	{Name: "uvicorn-wsproto", Speaks: []Protocol{ASGI}, python: uvicornWsproto.start, missing: wantsModules("uvicorn", "uvloop", "httptools", "wsproto")},
+	{Name: "uvicorn-h11", Speaks: []Protocol{ASGI}, python: uvicornPure.start, missing: wantsModules("uvicorn", "h11", "websockets")},
+	{Name: "hypercorn", Speaks: []Protocol{ASGI}, python: hypercorn.start, missing: wantsModules("hypercorn")},
+	{Name: "daphne", Speaks: []Protocol{ASGI}, python: daphne.start, missing: wantsModules("daphne")},
+	{Name: "gunicorn-uvicorn", Speaks: []Protocol{ASGI}, python: gunicornUvicorn.start, missing: wantsModules("gunicorn", "uvicorn")},
+	{Name: "nginx-gunicorn", Speaks: []Protocol{WSGI}, python: nginxGunicorn.start, missing: nginxGunicornMissing},
+	{Name: "gunicorn-gthread", Speaks: []Protocol{WSGI}, python: gunicornThreads.start, missing: wantsModules("gunicorn")},
+	{Name: "nginx-uwsgi", Speaks: []Protocol{WSGI}, python: nginxUwsgi.start, missing: nginxUwsgiMissing},
 	{Name: "idle", Speaks: []Protocol{BusyEcho}, start: startIdle},
 	{Name: "plain-goroutines", Speaks: []Protocol{BusyEcho}, start: startPlainGoroutines},
 	{Name: "cpu-class", Speaks: []Protocol{BusyEcho}, start: startCPUClass},
@@ -162,8 +188,14 @@ func (c Contender) Start(cfg Config) (net.Addr, error) {
 		}
 		return c.cgi(cfg)
 	}
+	if cfg.App != "" {
+		if c.python == nil {
+			return nil, fmt.Errorf("%s serves no applications of Python", c.Name)
+		}
+		return c.python(cfg)
+	}
 	if c.start == nil {
-		return nil, fmt.Errorf("%s serves files or programs only", c.Name)
+		return nil, fmt.Errorf("%s serves files, programs or applications of Python only", c.Name)
 	}
 	if cfg.TransferBytes > 0 {
 		if c.bulk == nil {

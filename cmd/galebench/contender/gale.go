@@ -60,6 +60,9 @@ var (
 func handle(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 	switch scope.Type {
 	case asgi.ScopeHTTP:
+		if scope.Path != "/" && waits.open(scope.Path, x) {
+			return nil
+		}
 		_ = x.Send(responseStart)
 		_ = x.Send(responseBody)
 		return nil
@@ -93,6 +96,9 @@ func (e *echo) Receive(ev asgi.ReceiveEvent) {
 func serve(ctx context.Context, scope *asgi.Scope, receive asgi.Receive, send asgi.Send) error {
 	switch scope.Type {
 	case asgi.ScopeHTTP:
+		if scope.Path != "/" {
+			return serveParked(ctx, scope.Path, send)
+		}
 		if err := send(ctx, responseStart); err != nil {
 			return err
 		}

@@ -1,0 +1,12 @@
+from django.contrib import admin
+from django.urls import path
+
+from board import views
+
+urlpatterns = [
+    path("", views.index),
+    path("count/", views.count),
+    path("wait/", views.wait),
+    path("chat/", views.chat),
+    path("admin/", admin.site.urls),
+]
