@@ -3,7 +3,7 @@ package http1
 import (
 	"testing"
 
-	"github.com/gale-server/gale/asgi/internal/limits"
+	"github.com/gale-server/gale/internal/limits"
 )
 
 // That each default holds is shown by TestDefaultLimits of asgi/server.

@@ -3,7 +3,7 @@ package logsink
 import (
 	"testing"
 
-	"github.com/gale-server/gale/asgi/internal/limits"
+	"github.com/gale-server/gale/internal/limits"
 )
 
 func TestLimits(t *testing.T) {

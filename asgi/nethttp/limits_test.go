@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/gale-server/gale/asgi"
-	"github.com/gale-server/gale/asgi/internal/limits"
+	"github.com/gale-server/gale/internal/limits"
 )
 
 func TestLimitsAreDocumented(t *testing.T) {

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/gale-server/gale/asgi"
-	"github.com/gale-server/gale/asgi/internal/limits"
 	"github.com/gale-server/gale/eventloop"
 	"github.com/gale-server/gale/eventloop/looptest"
+	"github.com/gale-server/gale/internal/limits"
 )
 
 func TestLimitsAreDocumented(t *testing.T) {

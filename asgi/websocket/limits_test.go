@@ -3,7 +3,7 @@ package websocket
 import (
 	"testing"
 
-	"github.com/gale-server/gale/asgi/internal/limits"
+	"github.com/gale-server/gale/internal/limits"
 )
 
 // That the default holds is shown by TestDefaultLimits of asgi/server.

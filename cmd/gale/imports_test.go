@@ -42,7 +42,7 @@ var layers = []struct {
 	{"handlers/python", []string{"asgi", "executor", "executor/subprocess", "handlers/..."}},
 	{"handlers/python/internal/wire", []string{"asgi"}},
 	{"handlers/...", []string{"asgi", "executor", "handlers/..."}},
-	{"internal/longtest", nil},                           // of tests
+	{"internal/...", nil},                                // of tests
 	{"examples/internal/...", []string{"asgi/asgitest"}}, // for tests
 	{"examples/...", []string{"asgi/...", "executor/...", "handlers/..."}},
 	{"cmd/internal/garbage", nil},
