@@ -107,8 +107,11 @@ func history(ctx context.Context, h *hub.Hub, args *arguments) (any, error) {
 // presence is the method presence: a channel. It returns as many members as fit.
 func presence(ctx context.Context, h *hub.Hub, args *arguments) (any, error) {
 	channel := args.text(args.list(args.payload, 1)[0])
-	if args.err != nil {
+	switch {
+	case args.err != nil:
 		return nil, nil
+	case hub.ValidChannel(channel) && !h.Options(channel).Presence:
+		return nil, badCall("the channel does not keep who is there")
 	}
 	members, err := await(ctx, func(settle func([]hub.Member, error)) {
 		h.Members(channel, maxMembers, func(members []hub.Member, _ int, err error) { settle(members, err) })

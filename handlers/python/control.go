@@ -1,6 +1,7 @@
 package python
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"sync"
@@ -140,7 +141,12 @@ func (c *control) cancel(id int64) { c.send(appendControl(nil, controlCancel, id
 
 // reply answers a call: with a value, or with the kind of an error and its text.
 func (c *control) reply(id int64, value any) {
-	c.send(appendControl(nil, controlReply, id, true, value), nil)
+	message := appendControl(nil, controlReply, id, true, value)
+	if len(message) > 4+maxMessageBytes {
+		c.refuse(id, "failed", fmt.Sprintf("the answer does not fit into a message: it has %d bytes", len(message)))
+		return
+	}
+	c.send(message, nil)
 }
 
 func (c *control) refuse(id int64, kind, message string) {

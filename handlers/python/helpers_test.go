@@ -33,10 +33,11 @@ func needsPython(t testing.TB) string {
 	return python3()
 }
 
-// application writes files of Python into a folder, and returns a Config for app:app
-// there.
+// application writes a file of Python into a folder, and returns a Config for app:app
+// there. The test must leave nothing behind.
 func application(t testing.TB, source string) Config {
 	t.Helper()
+	wantNothingLeft(t)
 	config := Config{Python: needsPython(t), Dir: t.TempDir(), App: "app:app", Workers: 1, Loop: "asyncio"}
 	write(t, config.Dir, "app.py", source)
 	config.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
@@ -107,9 +108,9 @@ type testPool struct {
 	t   testing.TB
 }
 
-// newTestPool returns a pool that is stopped when the test ends, and must leave no
-// goroutine, descriptor or process behind.
-func newTestPool(t testing.TB, config Config) *testPool {
+// wantNothingLeft looks for goroutines, descriptors and processes at the end of the
+// test. It is called before anything is started.
+func wantNothingLeft(t testing.TB) {
 	t.Helper()
 	asgitest.CheckLeaks(t)
 	t.Cleanup(func() {
@@ -117,6 +118,11 @@ func newTestPool(t testing.TB, config Config) *testPool {
 			t.Errorf("processes are left: %s", left)
 		}
 	})
+}
+
+// newTestPool returns a pool that is stopped when the test ends.
+func newTestPool(t testing.TB, config Config) *testPool {
+	t.Helper()
 	log := &lines{wrote: make(chan struct{}, 1)}
 	config.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if config.Backoff == 0 {

@@ -62,6 +62,7 @@ func fake(t testing.TB, config Config, script string) *testPool {
 
 // A worker that breaks the protocol is killed and replaced, and the log says why.
 func TestProtocolErrors(t *testing.T) {
+	wantNothingLeft(t)
 	cases := []struct{ name, script, says string }{
 		{"garbage", `sock.sendall(b"\x05\0\0\0hello")`, "broke the protocol"},
 		{"a long message", `sock.sendall(b"\0\0\0\x7f")`, "a message of"},
@@ -92,6 +93,7 @@ func TestProtocolErrors(t *testing.T) {
 // The links of a worker end with it, even if a process that it has forked, and that has
 // left its group, still holds them.
 func TestLinksEnd(t *testing.T) {
+	wantNothingLeft(t)
 	p := fake(t, Config{}, `
 ready()
 until(2)
@@ -134,6 +136,7 @@ until(0)
 // A worker that does not answer is left alone, and one whose loop stands still for long
 // is killed.
 func TestBlocked(t *testing.T) {
+	wantNothingLeft(t)
 	p := fake(t, Config{BlockTimeout: 100 * time.Millisecond}, `
 ready()
 for _ in range(5):
@@ -232,6 +235,7 @@ for i in range(100):
 
 // What is sent to a worker that does not read waits, and its end is bounded all the same.
 func TestDeaf(t *testing.T) {
+	wantNothingLeft(t)
 	p := fake(t, Config{StopTimeout: 100 * time.Millisecond, BlockTimeout: 40 * time.Millisecond}, "ready('echo')\ntime.sleep(1000)\n")
 	w := p.only()
 	results := make(chan error, 3)

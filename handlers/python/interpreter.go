@@ -34,12 +34,7 @@ func (c *Config) findInterpreter(ctx context.Context) (interpreter, error) {
 	if err != nil {
 		return interpreter{}, err
 	}
-	py, err := probe(ctx, path, c.Env)
-	var start *StartError
-	if errors.As(err, &start) {
-		start.Message += ", " + from
-	}
-	return py, err
+	return probe(ctx, path, from, c.Env)
 }
 
 // lookInterpreter returns the path of the interpreter, and where it comes from.
@@ -101,7 +96,7 @@ const question = `import sys; print(*sys.version_info[:3], sys.implementation.na
 
 // probe asks an interpreter for its version. -I keeps the application's folder and
 // environment out of it.
-func probe(ctx context.Context, path string, env []string) (interpreter, error) {
+func probe(ctx context.Context, path, from string, env []string) (interpreter, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, "-I", "-c", question)
@@ -111,19 +106,19 @@ func probe(ctx context.Context, path string, env []string) (interpreter, error) 
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
 		return interpreter{}, &StartError{
-			Kind: "interpreter", Message: fmt.Sprintf("%s does not run: %v", path, err), Output: string(errs.Bytes()), Err: err,
+			Kind: "interpreter", Message: fmt.Sprintf("%s, %s, does not run: %v", path, from, err), Output: string(errs.Bytes()), Err: err,
 			Advice: "Try it by hand: " + path + " --version",
 		}
 	}
 	fields := bytes.Fields(out.Bytes())
 	if len(fields) != 4 {
-		return interpreter{}, noInterpreter(path+" is not Python", "Give the path of an interpreter, such as /usr/bin/python3.")
+		return interpreter{}, noInterpreter(path+", "+from+", is not Python", "Give the path of an interpreter, such as /usr/bin/python3.")
 	}
 	major, _ := strconv.Atoi(string(fields[0]))
 	minor, _ := strconv.Atoi(string(fields[1]))
 	py := interpreter{path, string(bytes.Join(fields[:3], []byte("."))), string(fields[3])}
 	if major != leastMajor || minor < leastMinor {
-		return interpreter{}, noInterpreter(fmt.Sprintf("%s is Python %s; %d.%d or later is needed", path, py.version, leastMajor, leastMinor),
+		return interpreter{}, noInterpreter(fmt.Sprintf("%s, %s, is Python %s; %d.%d or later is needed", path, from, py.version, leastMajor, leastMinor),
 			"Give another interpreter, or make a virtual environment with one.")
 	}
 	return py, nil

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// limits are those of one worker: each has its share of chance.
-type limits struct {
+// share is what one worker may have before it is replaced.
+type share struct {
 	requests int64
 	resident int64
 	age      time.Duration
 }
 
-// limits draws the limits of a new worker.
-func (c *Config) limits() limits {
-	return limits{
+// share draws that of a new worker.
+func (c *Config) share() share {
+	return share{
 		requests: jitter(c.MaxRequests, c.JitterPercent),
 		resident: jitter(c.MaxResidentBytes, c.JitterPercent),
 		age:      time.Duration(jitter(int64(c.MaxAge), c.JitterPercent)),

@@ -35,13 +35,13 @@ func (p *pool) tend() {
 // judge replaces a worker that is too old, or holds too much memory.
 func (w *worker) judge(now time.Time) {
 	age := now.Sub(w.born)
-	if age >= w.limits.age {
+	if age >= w.share.age {
 		w.expire("it is as old as it may get")
 	}
-	if w.limits.resident == noLimit || age < w.pool.restBeforeWeighing {
+	if w.share.resident == noLimit || age < w.pool.restBeforeWeighing {
 		return
 	}
-	if _, resident, err := subprocess.Memory(w.pid); err == nil && resident > w.limits.resident {
+	if _, resident, err := subprocess.Memory(w.pid); err == nil && resident > w.share.resident {
 		w.expire("it holds more memory than it may")
 	}
 }

@@ -40,7 +40,7 @@ type worker struct {
 	jobs    *jobs
 	born    time.Time
 	slot    *slot
-	limits  limits
+	share   share
 	expired atomic.Bool // a successor was asked for
 	load    load
 
@@ -84,7 +84,7 @@ func (w *worker) begin() bool {
 		w.end()
 		return false
 	}
-	if w.began.Add(1) >= w.limits.requests {
+	if w.began.Add(1) >= w.share.requests {
 		w.expire("it has had as many requests as it may")
 	}
 	return true
@@ -112,7 +112,7 @@ func (w *worker) retiring() bool { return w.streams.Load()&retiringFlag != 0 }
 func (p *pool) spawn(s *slot) (*worker, error) {
 	python := p.interpreter()
 	w := &worker{
-		pool: p, slot: s, id: p.nextID(), born: time.Now(), limits: p.config.limits(),
+		pool: p, slot: s, id: p.nextID(), born: time.Now(), share: p.config.share(),
 		idle: make(chan struct{}, 1), greeting: make(chan error, 1),
 		quiet: make(chan struct{}), ended: make(chan struct{}), reaped: make(chan struct{}), gone: make(chan struct{}),
 	}

@@ -1,0 +1,98 @@
+package python
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+)
+
+// jobScript runs jobs whose names say what becomes of them.
+const jobScript = `
+ready("echo", "raise", "die", "wait", "more")
+say((5, 1, "handlers", {"subscribe": False, "jobs": ["echo", "raise", "die", "wait", "announced"]}))
+assert until(7)[2]
+print("announced", flush=True)
+waiting = []
+while True:
+    frame = take()
+    if frame[0] == 6:
+        print("cancel", frame[1], flush=True)
+        say((6, frame[1], False, ("failed", "cancelled")), (6, 1000, True, b"of nobody"))
+    if frame[0] == 5:
+        id, name, payload = frame[1:]
+        if name == "raise":
+            say((6, id, False, ("failed", "ValueError: no")))
+        elif name == "die":
+            os._exit(3)
+        elif name == "wait":
+            print("waits", id, flush=True)
+        else:
+            say((6, id, True, payload))
+    if frame[0] == 4:
+        say((7, ""))
+        os._exit(0)
+`
+
+func TestRun(t *testing.T) {
+	wantNothingLeft(t)
+	p := fake(t, Config{MaxJobs: 2}, jobScript)
+	p.log.wait(t, 1, "announced")
+	w := p.only()
+	payload := bytes.Repeat([]byte("abc"), 100_000)
+	if out, err := p.run(limited(t), "echo", payload); err != nil || !bytes.Equal(out, payload) {
+		t.Errorf("%d bytes, %v", len(out), err)
+	}
+	if out, err := p.run(limited(t), "announced", nil); err != nil || len(out) != 0 {
+		t.Errorf("%q, %v", out, err)
+	}
+	var raised *JobError
+	if _, err := p.run(limited(t), "raise", nil); !errors.As(err, &raised) || raised.Message != "ValueError: no" {
+		t.Error(err)
+	}
+	if _, err := p.run(limited(t), "more", nil); !errors.Is(err, ErrUnknownJob) {
+		t.Errorf("a job that is no more: %v", err)
+	}
+	if _, err := p.run(limited(t), "echo", make([]byte, 1<<20)); !errors.Is(err, ErrTooLarge) {
+		t.Error(err)
+	}
+
+	why := errors.New("why not")
+	ctx, cancel := context.WithCancelCause(limited(t))
+	results := make(chan error, 2)
+	for range 2 {
+		go func() { _, err := p.run(ctx, "wait", nil); results <- err }()
+	}
+	p.log.wait(t, 2, "waits")
+	if _, err := p.run(limited(t), "echo", nil); !errors.Is(err, ErrBusy) {
+		t.Error(err)
+	}
+	cancel(why)
+	for range 2 {
+		if err := <-results; err != why {
+			t.Error(err)
+		}
+	}
+	p.log.wait(t, 2, "cancel")
+	if _, err := p.run(limited(t), "echo", nil); err != nil {
+		t.Error(err)
+	}
+
+	var crash *CrashError
+	if _, err := p.run(limited(t), "die", nil); !errors.As(err, &crash) || crash.PID != w.pid || crash.Reason != "exit status 3" {
+		t.Error(err)
+	}
+	p.next(w)
+	if out, err := p.run(limited(t), "echo", []byte("x")); err != nil || string(out) != "x" {
+		t.Errorf("%q, %v", out, err)
+	}
+	if n := p.only().streams.Load(); n != 0 {
+		t.Errorf("%d streams are counted", n/stream)
+	}
+	if err := p.stop(limited(t)); err != nil {
+		t.Error(err)
+	}
+	if _, err := p.run(limited(t), "echo", nil); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+}
