@@ -48,12 +48,17 @@ def until(kind):
 hello = take()
 `
 
-// fake is a pool of one such worker.
+// idle is the script of a worker that is ready, and does nothing.
+const idle = "ready()\nuntil(0)\n"
+
+// fake is a pool of such workers, by default of one.
 func fake(t testing.TB, config Config, script string) *testPool {
 	t.Helper()
-	config.Python, config.App, config.Workers = needsPython(t), "none", 1
+	config.Python, config.App = quick(t), "none"
+	standard(&config.Workers, 1)
 	p := newTestPool(t, config)
 	p.boot = fakeBoot + script
+	p.restBeforeWeighing = 0
 	if err := p.start(limited(t)); err != nil {
 		t.Fatal(err)
 	}

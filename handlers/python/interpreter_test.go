@@ -8,19 +8,6 @@ import (
 	"testing"
 )
 
-// script writes a program that stands for an interpreter.
-func script(t *testing.T, dir, name, text string) string {
-	t.Helper()
-	path := filepath.Join(dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o777); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 func TestInterpreter(t *testing.T) {
 	dir := t.TempDir()
 	say := func(version string) string { return "echo " + version + " cpython" }

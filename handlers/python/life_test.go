@@ -17,9 +17,8 @@ async def app(scope, receive, send):
 
 // A worker that dies is replaced, and the others are left alone.
 func TestDeath(t *testing.T) {
-	config := application(t, plain)
-	config.Workers = 2
-	p := started(t, config)
+	wantNothingLeft(t)
+	p := fake(t, Config{Workers: 2}, idle)
 	became := make(chan struct{}, 10)
 	p.onReady = func() { became <- struct{}{} }
 	victim, other := p.ready()[0], p.ready()[1]
@@ -67,14 +66,10 @@ func TestRecycling(t *testing.T) {
 		"memory":   func(c *Config) { c.MaxResidentBytes, c.BlockTimeout = 1<<20, time.Second },
 	} {
 		t.Run(name, func(t *testing.T) {
-			config := application(t, plain)
-			config.JitterPercent = -1
+			wantNothingLeft(t)
+			config := Config{JitterPercent: -1}
 			change(&config)
-			p := newTestPool(t, config)
-			p.restBeforeWeighing = 0
-			if err := p.start(limited(t)); err != nil {
-				t.Fatal(err)
-			}
+			p := fake(t, config, idle)
 			w := p.only()
 			if !w.begin() {
 				t.Fatal("a new worker takes nothing")
@@ -88,7 +83,7 @@ func TestRecycling(t *testing.T) {
 					w.end()
 				}
 			}
-			heir := p.next(w)
+			p.next(w)
 			p.log.wait(t, 1, "is replaced", "worker=1", "by=2")
 			if !w.retiring() || w.begin() {
 				t.Error("it takes more")
@@ -103,16 +98,14 @@ func TestRecycling(t *testing.T) {
 			if w.process.Cause() != nil || !w.process.State().Success() {
 				t.Errorf("%v %v", w.process.Cause(), w.process.State())
 			}
-			_ = heir
 		})
 	}
 }
 
 // A worker whose streams do not end is stopped when its time is over.
 func TestRetireTimeout(t *testing.T) {
-	config := application(t, plain)
-	config.RetireTimeout = 10 * time.Millisecond
-	p := started(t, config)
+	wantNothingLeft(t)
+	p := fake(t, Config{RetireTimeout: 10 * time.Millisecond}, idle)
 	w := p.only()
 	w.begin()
 	w.expire("the test wants it")
