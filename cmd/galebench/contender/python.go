@@ -234,6 +234,13 @@ func (b behindNginx) start(cfg Config) (net.Addr, error) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }() // ends with the program
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if _, err := os.Stat(socket); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			return nil, fmt.Errorf("%s does not listen: %w", args[0], err)
+		}
+	}
 	pass := fmt.Sprintf(b.pass, socket)
 	addr, err := startNginx(func(dir string, port int) []byte { return fmt.Appendf(nil, nginxBefore, dir, port, pass) })
 	if err != nil {
