@@ -3,6 +3,7 @@ package python
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gale-server/gale/asgi"
@@ -19,6 +20,8 @@ type Handler struct {
 	pool    *pool
 	waiting waiting
 	drained sync.Once
+	spooled atomic.Int64   // bytes that are kept of requests and responses of WSGI
+	disk    sync.WaitGroup // goroutines that wait for it
 
 	loops sync.Map // asgi.Loop to *loopLinks, of loops that serve sockets
 	pumps pumps    // for the others
@@ -48,6 +51,7 @@ func (h *Handler) Start(ctx context.Context) error { return h.pool.start(ctx) }
 func (h *Handler) Stop(ctx context.Context) error {
 	err := h.pool.stop(ctx)
 	h.waiting.wake()
+	h.disk.Wait()
 	return err
 }
 
@@ -70,14 +74,28 @@ func (h *Handler) Run(ctx context.Context, name string, payload []byte) ([]byte,
 func (h *Handler) Open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 	switch scope.Type {
 	case asgi.ScopeHTTP:
+		if h.isWSGI() {
+			return h.openWSGI(scope, x)
+		}
 		return h.openHTTP(scope, x)
 	case asgi.ScopeWebSocket:
+		if h.isWSGI() {
+			return handlers.Refuse(scope, x, 404, "no WebSocket here\n")
+		}
 		return h.openWebSocket(scope, x)
 	case asgi.ScopeLifespan:
 		return asgi.Goroutine(h.lifespan, nil).Open(scope, x)
 	}
 	x.End(asgi.ErrUnsupportedScope)
 	return nil
+}
+
+// isWSGI reports what the application is, as far as it is known.
+func (h *Handler) isWSGI() bool {
+	if ready := h.pool.ready(); len(ready) > 0 {
+		return ready[0].info.Mode == "wsgi"
+	}
+	return h.config.Mode == "wsgi"
 }
 
 // lifespan starts and stops the workers for a server.
@@ -168,8 +186,12 @@ func unavailable(x asgi.Exchange, _ error) {
 func (h *Handler) assign(s *spoken) bool {
 	loop := asgi.LoopOf(s.x)
 	links := h.linksOf(loop)
+	var room func(*worker, bool) int32
+	if h.isWSGI() {
+		room = h.threads
+	}
 	for range 3 { // one that was chosen may just be retiring, or dead
-		w := h.pool.choose()
+		w := h.pool.choose(room)
 		if w == nil {
 			return false
 		}
@@ -237,9 +259,10 @@ const lateAfter = 3 * time.Millisecond
 
 // choose returns the worker that is to have the next request: one that has begun with
 // all that it was given, and of these the one with the fewest unanswered requests.
-func (p *pool) choose() *worker {
+// room says how many it may have, or is nil.
+func (p *pool) choose(room func(w *worker, late bool) int32) *worker {
 	ready := p.ready()
-	if len(ready) == 1 {
+	if len(ready) == 1 && room == nil {
 		return ready[0]
 	}
 	var best *worker
@@ -257,11 +280,27 @@ func (p *pool) choose() *worker {
 			}
 		}
 		pending := w.load.pending.Load()
+		if room != nil && pending >= room(w, late > 0) {
+			continue
+		}
 		if best == nil || late < bestLate || late == bestLate && pending < bestPending {
 			best, bestLate, bestPending = w, late, pending
 		}
 	}
 	return best
+}
+
+// batchOf is how many requests a WSGI worker may have that it has not answered, if it is
+// quick: it takes them in batches.
+const batchOf = 64
+
+// threads is how many requests a WSGI worker may have. One that is late has its threads
+// busy, and gets no more than they are.
+func (h *Handler) threads(w *worker, late bool) int32 {
+	if late {
+		return int32(h.config.Threads)
+	}
+	return max(batchOf, int32(h.config.Threads))
 }
 
 // extensions are what gale offers, for http and websocket.

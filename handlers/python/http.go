@@ -115,28 +115,8 @@ func (r *request) frame(f *wire.Frame) {
 		err = &protocolError{fmt.Sprintf("a frame of kind %d for a request", f.Kind)}
 	}
 	if err != nil {
-		r.refused(err)
+		r.refused(err, nil)
 	}
-}
-
-// protocolError says that a worker has broken the order of frames.
-type protocolError struct{ reason string }
-
-func (e *protocolError) Error() string { return "python: " + e.reason }
-
-// refused draws the conclusion from an event that was not accepted.
-func (r *request) refused(err error) {
-	var order *asgi.OrderError
-	var broken *protocolError
-	switch {
-	case errors.Is(err, asgi.ErrDisconnected):
-		r.gone(0, "")
-		return
-	case errors.As(err, &order), errors.As(err, &broken):
-		r.worker.fail(err) // the worker checks the order of what the application sends
-	}
-	r.fail(err)
-	r.over()
 }
 
 func (r *request) head(f *wire.Frame, trailers bool) error {
@@ -217,13 +197,6 @@ func (r *request) sendFile(f *wire.Frame) error {
 		r.taken(true)
 	}
 	return nil
-}
-
-func (r *request) taken(ok bool) {
-	r.on(func(l *link) {
-		l.out.Taken(r.sid, ok)
-		l.flush()
-	})
 }
 
 // writable goes on with what has waited for room.

@@ -45,6 +45,7 @@ type link struct {
 	out     wire.Batch  // what leaves at the end of the turn, or when there is room
 	in      []byte      // the beginning of a message
 	frame   wire.Frame
+	environ []wire.Variable // scratch
 	streams map[uint32]linked
 	last    uint32 // the stream begun last
 	sent    int64  // messages

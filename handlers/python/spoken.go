@@ -2,6 +2,7 @@ package python
 
 import (
 	"bytes"
+	"errors"
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/handlers/python/internal/wire"
@@ -153,4 +154,37 @@ func (s *spoken) message(kind asgi.MessageKind, p []byte) {
 		l.out.Message(s.sid, kind, p, false)
 		l.flush()
 	})
+}
+
+// taken says whether gale has taken a file.
+func (s *spoken) taken(ok bool) {
+	s.on(func(l *link) {
+		l.out.Taken(s.sid, ok)
+		l.flush()
+	})
+}
+
+// protocolError says that a worker has broken the order of frames.
+type protocolError struct{ reason string }
+
+func (e *protocolError) Error() string { return "python: " + e.reason }
+
+// refused draws the conclusion from an event that the engine has not accepted, or a frame
+// out of order. close, if it is not nil, gives back what the stream has.
+func (s *spoken) refused(err error, close func()) {
+	var order *asgi.OrderError
+	var broken *protocolError
+	switch {
+	case errors.Is(err, asgi.ErrDisconnected):
+		s.gone(1006, "")
+	case errors.As(err, &order), errors.As(err, &broken):
+		s.worker.fail(err) // the worker checks the order of what the application sends
+		fallthrough
+	default:
+		s.fail(err)
+		s.over()
+	}
+	if close != nil {
+		close()
+	}
 }

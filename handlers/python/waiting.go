@@ -92,6 +92,16 @@ func (q *waiting) wake() {
 	}
 }
 
+// next has the one that has waited longest try again: a thread is free.
+func (q *waiting) next() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if e := q.queue.Front(); e != nil {
+		w := e.Value.(*waiter)
+		w.loop.Post(func() { q.again(w) })
+	}
+}
+
 // again is wake for one, on its loop.
 func (q *waiting) again(w *waiter) {
 	q.mu.Lock()

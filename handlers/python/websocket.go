@@ -2,7 +2,6 @@ package python
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 
 	"github.com/gale-server/gale/asgi"
@@ -92,7 +91,7 @@ func (w *webSocket) frame(f *wire.Frame) {
 		err = &protocolError{fmt.Sprintf("a frame of kind %d for a WebSocket", f.Kind)}
 	}
 	if err != nil {
-		w.refused(err)
+		w.refused(err, nil)
 	}
 }
 
@@ -139,21 +138,6 @@ func (w *webSocket) denial(f *wire.Frame) error {
 		w.owe(n)
 	}
 	return err
-}
-
-// refused draws the conclusion from an event that was not accepted.
-func (w *webSocket) refused(err error) {
-	var order *asgi.OrderError
-	var broken *protocolError
-	switch {
-	case errors.Is(err, asgi.ErrDisconnected):
-		w.gone(1006, "")
-		return
-	case errors.As(err, &order), errors.As(err, &broken):
-		w.worker.fail(err)
-	}
-	w.fail(err)
-	w.over()
 }
 
 // end ends the exchange of an application that has ended before it closed.
