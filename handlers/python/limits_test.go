@@ -19,7 +19,7 @@ func TestLimits(t *testing.T) {
 		Derived: []string{"Workers", "MaxRequests", "MaxResidentBytes", "MaxAge", "MaxMemoryBytes", "MaxFiles", "JitterPercent", "MaxOutputLines"},
 		Others: []string{
 			"App", "Mode", "Factory", "Dir", "Path", "Python", "Env", "Loop", "Lifespan", "RootPath", "LogLevel",
-			"Hub", "Executor", "Jobs", "Watch", "Logger",
+			"Hub", "Executor", "Jobs", "Watch", "Logger", "TempDir",
 		},
 	})
 }
