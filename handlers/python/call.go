@@ -9,6 +9,7 @@ import (
 
 	"github.com/gale-server/gale/executor"
 	"github.com/gale-server/gale/handlers/hub"
+	"github.com/gale-server/gale/handlers/python/internal/wire"
 )
 
 // Job is what gale.run of the client module may run, on a class of Config.Executor. ctx
@@ -19,7 +20,7 @@ import (
 type Job func(ctx context.Context, payload []byte) ([]byte, error)
 
 // maxValueBytes bounds the data in an answer, which has to fit into a message.
-const maxValueBytes = maxMessageBytes - 64<<10
+const maxValueBytes = wire.MaxMessageBytes - 64<<10
 
 // calls are those of one worker's client module that are under way.
 //
@@ -43,7 +44,7 @@ func newCalls(w *worker) *calls {
 func (c *calls) stop() { c.cancel() }
 
 // start begins to answer a call. It does not wait.
-func (c *calls) start(f callFrame) {
+func (c *calls) start(f *wire.Call) {
 	c.mu.Lock()
 	ok := c.running < c.worker.pool.config.MaxCalls
 	if ok {
@@ -51,7 +52,7 @@ func (c *calls) start(f callFrame) {
 	}
 	c.mu.Unlock()
 	if !ok {
-		c.worker.control.refuse(f.id, "saturated", "the worker has as many calls under way as it may")
+		c.worker.control.refuse(f.ID, "saturated", "the worker has as many calls under way as it may")
 		return
 	}
 	c.worker.pool.goroutines.Go(func() { // ends with the call, or soon after the worker
@@ -61,10 +62,10 @@ func (c *calls) start(f callFrame) {
 		c.mu.Unlock()
 		if err != nil {
 			kind, message := refusal(err)
-			c.worker.control.refuse(f.id, kind, message)
+			c.worker.control.refuse(f.ID, kind, message)
 			return
 		}
-		c.worker.control.reply(f.id, value)
+		c.worker.control.reply(f.ID, value)
 	})
 }
 
@@ -102,18 +103,18 @@ func refusal(err error) (kind, message string) {
 }
 
 // answer does what a call asks for.
-func (c *calls) answer(f callFrame) (any, error) {
+func (c *calls) answer(f *wire.Call) (any, error) {
 	config := c.worker.pool.config
-	switch f.method {
+	switch f.Method {
 	case "publish", "broadcast", "history", "presence":
 		if config.Hub == nil {
 			return nil, badCall("there is no hub: gale was started without one")
 		}
 	}
-	args := arguments{f.payload, nil}
+	args := arguments{f.Payload, nil}
 	var value any
 	var err error
-	switch f.method {
+	switch f.Method {
 	case "publish":
 		value, err = publish(config.Hub, &args)
 	case "broadcast":
@@ -127,10 +128,10 @@ func (c *calls) answer(f callFrame) (any, error) {
 	case "handlers":
 		err = c.handlers(&args)
 	default:
-		return nil, badCall(fmt.Sprintf("there is no method %q", f.method))
+		return nil, badCall(fmt.Sprintf("there is no method %q", f.Method))
 	}
 	if args.err != nil {
-		return nil, badCall(fmt.Sprintf("%s: %v", f.method, args.err))
+		return nil, badCall(fmt.Sprintf("%s: %v", f.Method, args.err))
 	}
 	return value, err
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/gale-server/gale/handlers/hub"
+	"github.com/gale-server/gale/handlers/python/internal/wire"
 )
 
 const (
@@ -59,7 +60,7 @@ func broadcast(h *hub.Hub, args *arguments) (any, error) {
 		answer := map[string]any{"channel": channels[i]}
 		if r.Err != nil {
 			kind, message := refusal(r.Err)
-			answer["error"] = tuple{kind, message}
+			answer["error"] = wire.Tuple{kind, message}
 		} else {
 			answer["offset"], answer["epoch"], answer["duplicate"] = int64(r.Offset), r.Epoch, r.Duplicate
 		}

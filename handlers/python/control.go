@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/gale-server/gale/handlers/python/internal/wire"
 )
 
 // control is gale's end of a worker's control socket. What is sent waits in a queue for
@@ -105,23 +107,23 @@ func (c *control) ping() {
 	n := c.pings
 	c.mu.Unlock()
 	if !waiting {
-		c.send(appendControl(nil, controlPing, n), nil)
+		c.send(wire.AppendControl(nil, wire.Ping, n), nil)
 	}
 }
 
 // link sends the worker its end of a link, which is closed then.
 func (c *control) link(number int, theirs *os.File) {
-	c.send(appendControl(nil, controlLink, int64(number)), theirs)
+	c.send(wire.AppendControl(nil, wire.Link, int64(number)), theirs)
 }
 
 // stop tells the worker to end, within some time for what it does.
 func (c *control) stop(within time.Duration) {
-	c.send(appendControl(nil, controlStop, seconds(within)), nil)
+	c.send(wire.AppendControl(nil, wire.Stop, seconds(within)), nil)
 }
 
 // drain tells the worker that it will have to stop.
 func (c *control) drain(within time.Duration) {
-	c.send(appendControl(nil, controlDrain, seconds(within)), nil)
+	c.send(wire.AppendControl(nil, wire.Drain, seconds(within)), nil)
 }
 
 // seconds is a time as the worker takes it: without a limit, it is 30 years.
@@ -129,20 +131,20 @@ func seconds(d time.Duration) float64 { return min(d.Seconds(), 1e9) }
 
 // hello greets the worker.
 func (c *control) hello(config map[string]any, sources map[string]string) {
-	c.send(appendControl(nil, controlHello, int64(1), config, sources), nil)
+	c.send(wire.AppendControl(nil, wire.Hello, protocolVersion, config, sources), nil)
 }
 
 // job gives the worker a job; cancel says that nobody waits for it any more.
 func (c *control) job(id int64, name string, payload []byte) {
-	c.send(appendControl(nil, controlJob, id, name, payload), nil)
+	c.send(wire.AppendControl(nil, wire.Job, id, name, payload), nil)
 }
 
-func (c *control) cancel(id int64) { c.send(appendControl(nil, controlCancel, id), nil) }
+func (c *control) cancel(id int64) { c.send(wire.AppendControl(nil, wire.Cancel, id), nil) }
 
 // reply answers a call: with a value, or with the kind of an error and its text.
 func (c *control) reply(id int64, value any) {
-	message := appendControl(nil, controlReply, id, true, value)
-	if len(message) > 4+maxMessageBytes {
+	message := wire.AppendControl(nil, wire.Reply, id, true, value)
+	if len(message) > 4+wire.MaxMessageBytes {
 		c.refuse(id, "failed", fmt.Sprintf("the answer does not fit into a message: it has %d bytes", len(message)))
 		return
 	}
@@ -150,5 +152,5 @@ func (c *control) reply(id int64, value any) {
 }
 
 func (c *control) refuse(id int64, kind, message string) {
-	c.send(appendControl(nil, controlReply, id, false, tuple{kind, message}), nil)
+	c.send(wire.AppendControl(nil, wire.Reply, id, false, wire.Tuple{kind, message}), nil)
 }

@@ -1,8 +1,5 @@
 package python
 
-// window is how many bytes of a body each direction of a stream may have on its way.
-const window = 256 << 10
-
 // hello is what a worker is told in its greeting: PROTOCOL.md says what each key means.
 func (p *pool) hello() (config map[string]any, sources map[string]string) {
 	c := p.config
@@ -14,7 +11,7 @@ func (p *pool) hello() (config map[string]any, sources map[string]string) {
 		"threads":       c.Threads,
 		"loop":          c.Loop,
 		"lifespan":      c.Lifespan,
-		"window":        window,
+		"window":        windowBytes,
 		"multiprocess":  c.Workers > 1,
 		"root_path":     c.RootPath,
 		"extensions":    p.extensions,

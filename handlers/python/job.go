@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+
+	"github.com/gale-server/gale/handlers/python/internal/wire"
 )
 
 // run has a Python handler run the job name, which the application registered by
@@ -15,7 +17,7 @@ import (
 // of ctx. Else it is a [*JobError], a [*CrashError], or wraps ErrUnknownJob, ErrBusy,
 // ErrTooLarge or ErrClosed. A job is not tried again: it may have done something.
 func (p *pool) run(ctx context.Context, name string, payload []byte) ([]byte, error) {
-	if len(name)+len(payload) > maxMessageBytes-100 {
+	if len(name)+len(payload) > wire.MaxMessageBytes-100 {
 		return nil, fmt.Errorf("%w: %d bytes for job %q", ErrTooLarge, len(payload), name)
 	}
 	if err := p.awaitReady(ctx); err != nil {
@@ -82,7 +84,7 @@ type jobs struct {
 type job struct {
 	id     int64
 	name   string
-	result chan resultFrame // has room; closed without one if the worker died
+	result chan *wire.Result // has room; closed without one if the worker died
 }
 
 func newJobs(w *worker) *jobs { return &jobs{worker: w, running: map[int64]*job{}} }
@@ -117,7 +119,7 @@ func (j *jobs) start(name string, payload []byte) (*job, bool) {
 		return nil, false
 	}
 	j.last++
-	job := &job{id: j.last, name: name, result: make(chan resultFrame, 1)}
+	job := &job{id: j.last, name: name, result: make(chan *wire.Result, 1)}
 	if j.dead != "" {
 		close(job.result)
 		return job, true
@@ -134,10 +136,10 @@ func (j *jobs) wait(ctx context.Context, job *job) ([]byte, error) {
 		switch {
 		case !ok:
 			return nil, &CrashError{Job: job.name, Worker: j.worker.id, PID: j.worker.pid, Reason: j.worker.ending()}
-		case !r.ok:
-			return nil, &JobError{Job: job.name, Kind: r.kind, Message: r.message}
+		case !r.OK:
+			return nil, &JobError{Job: job.name, Kind: r.Kind, Message: r.Message}
 		}
-		return r.value, nil
+		return r.Value, nil
 	case <-ctx.Done():
 		j.mu.Lock()
 		defer j.mu.Unlock()
@@ -150,11 +152,11 @@ func (j *jobs) wait(ctx context.Context, job *job) ([]byte, error) {
 }
 
 // settle takes a result. One that nobody waits for is dropped.
-func (j *jobs) settle(r resultFrame) {
+func (j *jobs) settle(r *wire.Result) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if job := j.running[r.id]; job != nil {
-		delete(j.running, r.id)
+	if job := j.running[r.ID]; job != nil {
+		delete(j.running, r.ID)
 		job.result <- r
 	}
 }

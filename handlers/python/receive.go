@@ -7,13 +7,15 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/gale-server/gale/handlers/python/internal/wire"
 )
 
-// maxMessageBytes bounds a message, and maxTextBytes what is kept of a text in it.
-const (
-	maxMessageBytes = 1 << 20
-	maxTextBytes    = 64 << 10
-)
+// protocolVersion is that of PROTOCOL.md.
+const protocolVersion = 1
+
+// keptBytes is how large the buffer for messages may stay.
+const keptBytes = 64 << 10
 
 // readControl acts on what the worker says, until its control socket ends.
 func (w *worker) readControl() {
@@ -39,7 +41,7 @@ func (w *worker) readMessages() error {
 			return err
 		}
 		n := binary.LittleEndian.Uint32(head[:])
-		if n > maxMessageBytes {
+		if n > wire.MaxMessageBytes {
 			return fmt.Errorf("%w: a message of %d bytes", errMessage, n)
 		}
 		if uint32(cap(buf)) < n {
@@ -49,41 +51,70 @@ func (w *worker) readMessages() error {
 		if _, err := io.ReadFull(w.control.conn, buf); err != nil {
 			return err
 		}
-		if err := decodeMessage(buf, w.receive); err != nil {
+		if err := w.message(buf); err != nil {
 			return fmt.Errorf("%w: %w", errMessage, err)
 		}
-		if cap(buf) > maxTextBytes {
+		if cap(buf) > keptBytes {
 			buf = nil // a large message is rare
 		}
 	}
 }
 
+// message acts on the frames of a message.
+func (w *worker) message(p []byte) error {
+	r := wire.NewReader(p)
+	for range r.Frames() {
+		frame, err := r.Control()
+		if err == nil {
+			err = w.receive(frame)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if r.Rest() > 0 {
+		return errors.New("there is more than the frames of a message")
+	}
+	return r.Err()
+}
+
 // receive acts on one frame.
 func (w *worker) receive(frame any) error {
 	switch f := frame.(type) {
-	case readyFrame:
-		w.info = f.info
-		w.jobs.announce(f.info.Jobs, false)
-		return w.greeted(nil)
-	case failedFrame:
-		return w.greeted(&StartError{Kind: f.kind, Message: f.message, Trace: f.trace, Advice: f.advice, Output: string(w.said.Bytes())})
-	case pongFrame:
-		w.pong(time.Duration(f.blocked * float64(time.Second)))
-	case blockedFrame:
-		w.log.Warn("python: a worker's event loop is blocked", "seconds", f.seconds, "path", f.path)
-		logLines(w.log, f.stack)
-	case callFrame:
+	case *wire.Ready:
+		return w.ready(f)
+	case *wire.Failed:
+		return w.greeted(&StartError{Kind: f.Kind, Message: f.Message, Trace: f.Trace, Advice: f.Advice, Output: string(w.said.Bytes())})
+	case *wire.Pong:
+		w.pong(time.Duration(f.Blocked * float64(time.Second)))
+	case *wire.Blocked:
+		w.log.Warn("python: a worker's event loop is blocked", "seconds", f.Seconds, "path", f.Path)
+		logLines(w.log, f.Stack)
+	case *wire.Call:
 		w.calls.start(f)
-	case resultFrame:
+	case *wire.Result:
 		w.jobs.settle(f)
-	case stoppedFrame:
-		if f.lifespan != "" {
-			w.log.Error("python: the application failed to shut down", "reason", f.lifespan)
+	case *wire.Stopped:
+		if f.Lifespan != "" {
+			w.log.Error("python: the application failed to shut down", "reason", f.Lifespan)
 		}
-	default:
-		return errors.New("an unknown frame")
 	}
 	return nil
+}
+
+// ready takes what the worker says about itself.
+func (w *worker) ready(f *wire.Ready) error {
+	switch {
+	case f.Version != protocolVersion:
+		return fmt.Errorf("it speaks version %d of the protocol", f.Version)
+	case f.Mode != "asgi" && f.Mode != "wsgi":
+		return errors.New("it has an application of an unknown kind")
+	}
+	if !w.spoke.Load() { // else it is an error, and others read w.info
+		w.info = info{f.Python, f.Implementation, f.Mode, f.Loop, f.Lifespan, f.Jobs}
+		w.jobs.announce(f.Jobs, false)
+	}
+	return w.greeted(nil)
 }
 
 // greeted passes on what the worker says first.

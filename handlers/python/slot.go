@@ -170,12 +170,9 @@ func (p *pool) reload(ctx context.Context) error {
 	return nil
 }
 
-// over reports whether the pool is stopping.
+// over reports whether the pool is stopping, or does not run at all.
 func (p *pool) over() bool {
-	select {
-	case <-p.quit:
-		return true
-	default:
-		return false
-	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.state == resting || p.state == stopping
 }

@@ -17,6 +17,7 @@ var (
 	errLatin   = fault("a header field with a character that is not of Latin-1")
 	errLarge   = fault("a number out of its range")
 	errUnknown = fault("an unknown frame")
+	errDepth   = fault("values within values, too deep")
 	errFields  = fault("a frame with too few or too many fields")
 )
 
