@@ -132,8 +132,12 @@ func (m *mounts) reloadOnHangup(logger *slog.Logger) (stop func()) {
 			case <-ctx.Done():
 				return
 			}
-			if err := m.reload(ctx); err != nil && ctx.Err() == nil {
+			switch err := m.reload(ctx); {
+			case ctx.Err() != nil:
+			case err != nil:
 				logger.Error("the new code does not start, and the old one serves on", "error", err)
+			default:
+				logger.Info("the new code serves")
 			}
 		}
 	})

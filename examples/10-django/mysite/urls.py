@@ -1,4 +1,5 @@
 from django.contrib import admin
+from django.contrib.staticfiles.urls import staticfiles_urlpatterns
 from django.urls import path
 
 from board import views
@@ -10,3 +11,4 @@ urlpatterns = [
     path("chat/", views.chat),
     path("admin/", admin.site.urls),
 ]
+urlpatterns += staticfiles_urlpatterns()  # with DEBUG only: otherwise gale serves them (--static)
