@@ -1,0 +1,204 @@
+package python
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/handlers/internal/enginetest"
+	"github.com/gale-server/gale/internal/longtest"
+)
+
+// killable is an application whose answers say whose they are.
+const killable = `
+import asyncio
+async def app(scope, receive, send):
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        while True:
+            event = await receive()
+            if event["type"] == "websocket.disconnect":
+                return
+            await send({"type": "websocket.send", "text": event["text"]})
+    assert scope["type"] == "http"
+    id = scope["query_string"]
+    size = 0
+    while True:
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            return
+        size += len(event["body"])
+        if not event.get("more_body"):
+            break
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    if scope["path"] == "/stream":
+        for n in range(40):
+            await send({"type": "http.response.body", "body": id + b"\n", "more_body": True})
+            await asyncio.sleep(0.0005)
+        await send({"type": "http.response.body", "body": b"end"})
+    else:
+        await send({"type": "http.response.body", "body": b"%s %d" % (id, size)})
+`
+
+// tally counts what became of requests.
+type tally struct{ whole, refused, cut, closed atomic.Int64 }
+
+// Workers are killed at random instants under load. Each client gets its own answer, an
+// error, or an end that it can see; nobody waits for ever, and nothing is left.
+func TestKills(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("SKIPPED: it looks for processes in /proc")
+	}
+	kills := longtest.Count(16, 1000) / 2 // on each engine
+	var h *Handler
+	config := application(t, killable)
+	config.Workers, config.Lifespan = 3, "off"
+	config.Backoff, config.MaxBackoff = time.Millisecond, 2*time.Millisecond
+	config.Logger = slog.New(slog.DiscardHandler)
+	enginetest.Each(t, enginetest.Options{}, func(t *testing.T) asgi.Handler {
+		var err error
+		if h, err = New(config); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if left := children(); left != "" {
+				t.Errorf("processes are left: %s", left)
+			}
+		})
+		return h
+	}, func(t *testing.T, s *enginetest.Server) {
+		var n tally
+		ctx, done := context.WithCancel(limited(t))
+		defer done()
+		var clients sync.WaitGroup
+		for id := range 4 {
+			clients.Go(func() { n.requests(ctx, t, s, id) })
+		}
+		for id := range 2 {
+			clients.Go(func() { n.webSockets(ctx, t, s, id) })
+		}
+		for range kills {
+			killOne(t, h.pool)
+		}
+		done()
+		clients.Wait()
+		t.Logf("%d kills: %d whole, %d refused, %d cut, %d closed", kills, n.whole.Load(), n.refused.Load(), n.cut.Load(), n.closed.Load())
+		if n.whole.Load() == 0 || n.refused.Load()+n.cut.Load()+n.closed.Load() == 0 {
+			t.Error("the test tests nothing")
+		}
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// killOne kills a worker that is ready, after a moment.
+func killOne(t *testing.T, p *pool) {
+	time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond) // an instant by chance
+	for {
+		p.mu.Lock()
+		change := p.change
+		p.mu.Unlock()
+		if ready := p.ready(); len(ready) > 0 {
+			w := ready[rand.IntN(len(ready))]
+			if syscall.Kill(w.pid, syscall.SIGKILL) == nil {
+				wait(t, "it is gone", w.gone)
+				return
+			}
+			continue
+		}
+		wait(t, "a worker is ready", change)
+	}
+}
+
+// requests makes requests until ctx is over.
+func (n *tally) requests(ctx context.Context, t *testing.T, s *enginetest.Server, client int) {
+	upload := bytes.Repeat([]byte("u"), 600_000)
+	for i := 0; ctx.Err() == nil; i++ {
+		id := fmt.Sprintf("%d-%d", client, i)
+		method, path, body := "GET", "/", []byte(nil)
+		switch i % 3 {
+		case 1:
+			path = "/stream"
+		case 2:
+			method, body = "POST", upload[:rand.IntN(len(upload))]
+		}
+		want := fmt.Sprintf("%s %d", id, len(body))
+		if path == "/stream" {
+			want = strings.Repeat(id+"\n", 40) + "end"
+		}
+		r, err := http.NewRequest(method, "http://"+s.Addr+path+"?"+id, bytes.NewReader(body))
+		if err != nil {
+			panic(err)
+		}
+		res, err := s.Client.Do(r)
+		if err != nil {
+			t.Errorf("%s %s %s: %v", method, path, id, err)
+			return
+		}
+		got, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		switch {
+		case res.StatusCode == 200 && err == nil && string(got) == want:
+			n.whole.Add(1)
+		case res.StatusCode == 200 && errors.Is(err, io.ErrUnexpectedEOF) && strings.HasPrefix(want, string(got)):
+			n.cut.Add(1)
+		case (res.StatusCode == 502 || res.StatusCode == 503) && err == nil:
+			n.refused.Add(1)
+		default:
+			t.Errorf("%s %s %s: %d, %d bytes: %.60q, %v", method, path, id, res.StatusCode, len(got), got, err)
+		}
+	}
+}
+
+// webSockets speaks over WebSockets until ctx is over.
+func (n *tally) webSockets(ctx context.Context, t *testing.T, s *enginetest.Server, client int) {
+	for ctx.Err() == nil {
+		conn, res, err := websocket.DefaultDialer.DialContext(context.WithoutCancel(ctx), "ws://"+s.Addr+"/", nil)
+		if err != nil {
+			if res == nil || res.StatusCode != 502 && res.StatusCode != 503 {
+				t.Errorf("a handshake: %v, %v", res, err)
+				return
+			}
+			n.refused.Add(1)
+			continue
+		}
+		for i := 0; ctx.Err() == nil; i++ {
+			text := fmt.Sprintf("%d-%d", client, i)
+			_ = conn.SetReadDeadline(time.Now().Add(longtest.Patience))
+			err := conn.WriteMessage(websocket.TextMessage, []byte(text))
+			var got []byte
+			if err == nil {
+				_, got, err = conn.ReadMessage()
+			}
+			if err != nil {
+				if !websocket.IsCloseError(err, websocket.CloseServiceRestart) && !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+					t.Errorf("a WebSocket ends: %v", err)
+				}
+				n.closed.Add(1)
+				break
+			}
+			if string(got) != text {
+				t.Errorf("%q for %q", got, text)
+			}
+			n.whole.Add(1)
+		}
+		_ = conn.Close()
+	}
+}
