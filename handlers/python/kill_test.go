@@ -84,7 +84,7 @@ func TestKills(t *testing.T) {
 		return h
 	}, func(t *testing.T, s *enginetest.Server) {
 		var n tally
-		ctx, done := context.WithCancel(limited(t))
+		ctx, done := context.WithCancel(context.Background())
 		defer done()
 		var clients sync.WaitGroup
 		for id := range 4 {
@@ -94,6 +94,7 @@ func TestKills(t *testing.T) {
 			clients.Go(func() { n.webSockets(ctx, t, s, id) })
 		}
 		for range kills {
+			n.some(t, rand.Int64N(40))
 			killOne(t, h.pool)
 		}
 		done()
@@ -108,9 +109,18 @@ func TestKills(t *testing.T) {
 	})
 }
 
-// killOne kills a worker that is ready, after a moment.
+// some waits until so many more answers were whole.
+func (n *tally) some(t *testing.T, more int64) {
+	deadline := time.Now().Add(longtest.Patience)
+	for want := n.whole.Load() + more; n.whole.Load() < want; time.Sleep(100 * time.Microsecond) { // a counter gives no signal
+		if time.Now().After(deadline) {
+			t.Fatal("no request is answered any more")
+		}
+	}
+}
+
+// killOne kills a worker that is ready.
 func killOne(t *testing.T, p *pool) {
-	time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond) // an instant by chance
 	for {
 		p.mu.Lock()
 		change := p.change
@@ -121,6 +131,7 @@ func killOne(t *testing.T, p *pool) {
 				wait(t, "it is gone", w.gone)
 				return
 			}
+			wait(t, "it is gone already", w.gone)
 			continue
 		}
 		wait(t, "a worker is ready", change)

@@ -99,13 +99,14 @@ func (w *worker) open(loop asgi.Loop, closed func(*link)) (*link, error) {
 	return l, nil
 }
 
-// on runs fn on the link's loop: at once if the exchange is on the same.
-func (s *spoken) on(fn func(l *link)) {
+// on runs fn on the link's loop: at once if the exchange is on the same. It is false if that
+// loop is over: then the link is dead.
+func (s *spoken) on(fn func(l *link)) (ok bool) {
 	if s.loop == nil {
 		fn(s.link)
-		return
+		return true
 	}
-	s.link.loop.Post(func() { fn(s.link) })
+	return s.link.loop.Post(func() { fn(s.link) })
 }
 
 // enter gives a stream its number.

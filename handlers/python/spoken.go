@@ -12,20 +12,28 @@ import (
 func (s *spoken) begin(self linked, add func(l *link, sid uint32)) {
 	s.pending = true
 	s.worker.load.pending.Add(1)
-	s.on(func(l *link) {
+	ok := s.on(func(l *link) {
 		if l.dead { // it died meanwhile
-			s.worker.end()
-			if s.loop == nil {
-				self.broken()
-			} else {
-				s.loop.Post(self.broken)
-			}
+			s.stillborn(self)
 			return
 		}
 		s.sid = l.enter(self)
 		add(l, s.sid)
 		l.flush()
 	})
+	if !ok { // the same, and its loop is over
+		s.stillborn(self)
+	}
+}
+
+// stillborn ends a stream whose link is dead already.
+func (s *spoken) stillborn(self linked) {
+	s.worker.end()
+	if s.loop == nil {
+		self.broken()
+	} else {
+		s.loop.Post(self.broken)
+	}
 }
 
 // answered says that the worker has begun to answer.
