@@ -117,8 +117,8 @@ func TestRunDjango(t *testing.T) {
 		says string
 		chat bool
 	}{
-		"found": {nil, folder, "gale has found a Django project with the settings mysite.settings", true},
-		"by WSGI": {[]string{"mysite.wsgi:application", "--app-dir", folder, "--static", "/static=" + filepath.Join(folder, "static"), "--env", "DEBUG=0"}, "", "the Python application mysite.wsgi:application", false},
+		"found":      {nil, folder, "gale has found a Django project with the settings mysite.settings", true},
+		"by WSGI":    {[]string{"mysite.wsgi:application", "--app-dir", folder, "--static", "/static=" + filepath.Join(folder, "static"), "--env", "DEBUG=0"}, "", "the Python application mysite.wsgi:application", false},
 		"on nethttp": {[]string{folder, "--engine", "nethttp"}, "", "the Python application mysite.asgi:application of " + folder, true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -63,6 +63,9 @@ func TestWorkloads(t *testing.T) {
 		{"files --conns 4 --sizes 1KiB,100KiB " + quick, "gale,nethttp,fasthttp", 3 * (2*6 + 4)},
 		{"files --conns 4 --sizes none --conditional=false --cold 30 " + quick, "gale", 7},
 		{"cgi --conns 2 --programs shell,python " + quick, "nethttp,gale", 2 * 2 * 5},
+		{"python --conns 4 --cells asgi,websocket,polls --parked 20 " + quick, "gale-asgi", 2*5 + 2},
+		{"python --conns 4 --cells wsgi,wsgi-one " + quick, "gale-wsgi", 2 * 5},
+		{"story --conns 2 --parked 3 " + quick, "gale,gale-wsgi,gale-asgi,gale-coroutine,gale-event", 5 * 7},
 	} {
 		t.Run(c.command, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "rows.json")
@@ -165,7 +168,7 @@ func TestUsage(t *testing.T) {
 		"attack":                         "takes an attack",
 		"attack rain 127.0.0.1:1":        `"rain"`,
 		"race":                           `"race"`,
-		"echo --contenders raw,uvicorn":  `"uvicorn"`,
+		"echo --contenders raw,jetty":    `"jetty"`,
 		"echo --contenders nethttp":      "nethttp cannot take part in echo",
 		"http --contenders gorilla":      "gorilla cannot take part in http",
 		"echo --contenders raw,gws,raw":  "raw is named twice",
@@ -206,9 +209,13 @@ func TestUsage(t *testing.T) {
 		"bulk --conns 0":                 "--conns",
 		"bulk --contenders coder":        "coder cannot take part in bulk",
 		"transfers http-up":              "takes a transfer and an address",
+		"python --cells asgi,lunch":      `"lunch"`,
+		"python --parked 0":              "--parked",
+		"python --contenders raw":        "raw cannot take part in python",
+		"story --parked 100000":          "--parked",
 		"others":                         "takes an address",
 		"server":                         "takes one contender",
-		"server --loops 1 uvicorn":       `"uvicorn"`,
+		"server --loops 1 jetty":         `"jetty"`,
 	} {
 		code, _, stderr := galebench(strings.Fields(command)...)
 		if code != exitUsage || !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 1 {

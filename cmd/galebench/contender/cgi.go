@@ -9,6 +9,7 @@ import (
 	"net/http/cgi"
 	"os/exec"
 	"path/filepath"
+	"time"
 
 	"github.com/gale-server/gale/executor"
 	gale "github.com/gale-server/gale/handlers/cgi"
@@ -21,11 +22,11 @@ import (
 const cgiWorkers = 1600
 
 func startGaleCGI(cfg Config) (net.Addr, error) {
-	e, err := executor.New(executor.Config{Classes: []executor.ClassConfig{{Name: "cgi", Workers: cgiWorkers}}})
+	e, err := executor.New(executor.Config{Classes: []executor.ClassConfig{{Name: "cgi", Workers: cgiWorkers, LongRun: -1}}})
 	if err != nil {
 		return nil, err
 	}
-	h, err := gale.New(gale.Config{Dir: cfg.Programs, Class: e.Class("cgi"), Logger: slog.New(slog.DiscardHandler)})
+	h, err := gale.New(gale.Config{Dir: cfg.Programs, Timeout: time.Hour, HeaderTimeout: time.Hour, Class: e.Class("cgi"), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}

@@ -115,7 +115,7 @@ func TestLookup(t *testing.T) {
 			t.Errorf("%s: %q, error %v", name, c.Name, err)
 		}
 	}
-	if _, err := Lookup("uvicorn"); err == nil {
+	if _, err := Lookup("jetty"); err == nil {
 		t.Error("a contender that does not exist was found")
 	}
 }
