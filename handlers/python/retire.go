@@ -40,11 +40,10 @@ func (w *worker) expire(why string) {
 	}
 }
 
-// retire ends a worker that has a successor: it takes no more streams, ends those that
-// it has, and stops.
+// retire ends a worker that has a successor and takes no more streams: it ends those
+// that it has, and stops.
 func (w *worker) retire() {
 	config := w.pool.config
-	w.takeNoMore()
 	w.control.drain(config.RetireTimeout)
 	timer := time.NewTimer(config.RetireTimeout)
 	defer timer.Stop()

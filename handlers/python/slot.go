@@ -112,6 +112,7 @@ func (s *slot) renew(why string) error {
 	s.worker, s.tired = w, ""
 	p.swap(old, w)
 	if old != nil {
+		old.takeNoMore()
 		old.log.Info("python: a worker is replaced", "by", w.id, "reason", why)
 		p.goroutines.Go(old.retire) // ends with the worker
 	}
