@@ -50,6 +50,7 @@ type Client struct {
 	one           [1]*Subscription // room for subs: polls and streams often have but one
 	closed        bool
 	counted       bool    // among those of the hub, under its lock
+	asking        uint16  // how often Config.Ask was asked and has not answered
 	turn          int32   // of subs, whose turn it is to go on
 	before, after *Client // the others of the loop
 }
@@ -225,11 +226,17 @@ func (c *Client) Members(channel string, limit int, done func(members []Member, 
 		total   int
 		err     error
 	}
-	await(c, func(settle func(answer)) {
-		c.hub.broker.Members(channel, limit, func(members []Member, total int, err error) {
-			settle(answer{members, total, asError(err)})
-		})
-	}, func(a answer) { done(a.members, a.total, a.err) })
+	c.ask(Presence, channel, func(err error) {
+		if err != nil {
+			done(nil, 0, err)
+			return
+		}
+		await(c, func(settle func(answer)) {
+			c.hub.broker.Members(channel, limit, func(members []Member, total int, err error) {
+				settle(answer{members, total, asError(err)})
+			})
+		}, func(a answer) { done(a.members, a.total, a.err) })
+	})
 }
 
 // maySee returns why the client may not see who is in a channel.
@@ -257,9 +264,15 @@ func (c *Client) History(channel string, after Position, limit Limit, done func(
 		done(History{}, err)
 		return
 	}
-	await(c, func(settle func(answer)) {
-		c.hub.History(channel, after, limit, func(h History, err error) { settle(answer{h, err}) })
-	}, func(a answer) { done(a.history, a.err) })
+	c.ask(Subscribe, channel, func(err error) {
+		if err != nil {
+			done(History{}, err)
+			return
+		}
+		await(c, func(settle func(answer)) {
+			c.hub.History(channel, after, limit, func(h History, err error) { settle(answer{h, err}) })
+		}, func(a answer) { done(a.history, a.err) })
+	})
 }
 
 // mayRead returns why the client may not read a channel's history.

@@ -29,6 +29,16 @@ type Config struct {
 	// must not block. Default: what the identity's grants say.
 	Allow func(who *Identity, what Action, channel string) error
 
+	// Ask says the same of what takes a while to find out, such as by asking another
+	// process: whether a client may subscribe to a channel or read its history, which is
+	// Subscribe, and see who is there, which is Presence. Whether it may publish is up to
+	// Allow alone. It is called on loops after Allow has let the client pass, and must not
+	// block: answer is called once, before Ask returns or later, on any goroutine. A
+	// client may wait for as many answers as MaxSubscriptions. A subscription that there
+	// is stays when the client's identity is renewed: see Hub.Unsubscribe. Default: nothing
+	// is asked.
+	Ask func(who *Identity, what Action, channel string, answer func(error))
+
 	// MaxClients bounds the clients at a time, parked polls among them. Default
 	// 1 million: descriptors run out before.
 	MaxClients int

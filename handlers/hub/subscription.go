@@ -101,6 +101,15 @@ func (s *Subscription) Client() *Client { return s.client }
 // later, and before anything of the subscription comes; not if the client is
 // closed meanwhile, or the subscription cancelled.
 func (c *Client) Subscribe(channel string, o SubscribeOptions, done func(*Subscription, Subscribed, error)) {
+	if c.hub.config.Ask != nil {
+		c.askAndSubscribe(channel, o, done)
+	} else {
+		c.subscribeNow(channel, o, done)
+	}
+}
+
+// subscribeNow is Subscribe once nothing is left to be asked.
+func (c *Client) subscribeNow(channel string, o SubscribeOptions, done func(*Subscription, Subscribed, error)) {
 	s, watched, err := c.subscribe(channel, &o)
 	if err != nil {
 		done(nil, Subscribed{}, err)
