@@ -43,8 +43,14 @@ func newCalls(w *worker) *calls {
 // stop gives up what the worker has asked for: it is gone.
 func (c *calls) stop() { c.cancel() }
 
-// start begins to answer a call. It does not wait.
+// start begins to answer a call. It does not wait. What the worker says of itself counts
+// at once: before it is ready, if it says so before.
 func (c *calls) start(f *wire.Call) {
+	if f.Method == "handlers" {
+		value, err := c.answer(f)
+		c.reply(f, value, err)
+		return
+	}
 	c.mu.Lock()
 	ok := c.running < c.worker.pool.config.MaxCalls
 	if ok {
@@ -60,13 +66,18 @@ func (c *calls) start(f *wire.Call) {
 		c.mu.Lock()
 		c.running--
 		c.mu.Unlock()
-		if err != nil {
-			kind, message := refusal(err)
-			c.worker.control.refuse(f.ID, kind, message)
-			return
-		}
-		c.worker.control.reply(f.ID, value)
+		c.reply(f, value, err)
 	})
+}
+
+// reply tells what came of a call.
+func (c *calls) reply(f *wire.Call, value any, err error) {
+	if err != nil {
+		kind, message := refusal(err)
+		c.worker.control.refuse(f.ID, kind, message)
+		return
+	}
+	c.worker.control.reply(f.ID, value)
 }
 
 // badCall says that a call is not of the form that its method has, or not allowed.

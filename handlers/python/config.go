@@ -58,6 +58,10 @@ type Config struct {
 	// RootPath is where the application is mounted, such as "/api". Default: at the root.
 	RootPath string
 
+	// SendFile lets a WSGI application name a file in a header x-sendfile, which is sent in
+	// place of its body. Default: the header goes to the client as any other.
+	SendFile bool
+
 	// LogLevel is the level from which the worker's own lines are written: "debug",
 	// "info", "warning" or "error". The application's logging is its own. Default: info.
 	LogLevel string

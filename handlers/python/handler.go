@@ -20,6 +20,7 @@ type Handler struct {
 	pool    *pool
 	waiting waiting
 	drained sync.Once
+	asking  atomic.Int64   // questions of Ask that are not answered
 	spooled atomic.Int64   // bytes that are kept of requests and responses of WSGI
 	disk    sync.WaitGroup // goroutines that wait for it
 

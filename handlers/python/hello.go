@@ -17,5 +17,6 @@ func (p *pool) hello() (config map[string]any, sources map[string]string) {
 		"extensions":    p.extensions,
 		"block_seconds": seconds(c.BlockedAfter),
 		"log_level":     c.LogLevel,
+		"sendfile":      c.SendFile,
 	}, p.sources
 }

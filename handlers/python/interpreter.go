@@ -92,14 +92,14 @@ func noInterpreter(message, advice string) error {
 	return &StartError{Kind: "interpreter", Message: message, Advice: advice}
 }
 
-const question = `import sys; print(*sys.version_info[:3], sys.implementation.name)`
+const versionQuestion = `import sys; print(*sys.version_info[:3], sys.implementation.name)`
 
 // probe asks an interpreter for its version. -I keeps the application's folder and
 // environment out of it.
 func probe(ctx context.Context, path, from string, env []string) (interpreter, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "-I", "-c", question)
+	cmd := exec.CommandContext(ctx, path, "-I", "-c", versionQuestion)
 	cmd.Env = subprocess.Environ(env)
 	cmd.WaitDelay = time.Second // if what it has started holds its output open
 	var out, errs subprocess.Capture

@@ -65,9 +65,6 @@ func (p *pool) awaitReady(ctx context.Context) error {
 	}
 }
 
-// subscribeJob is the job that asks a worker whether somebody may subscribe.
-const subscribeJob = "gale.subscribe"
-
 // jobs are those that one worker runs for this process.
 //
 // Safe for concurrent use.
@@ -97,6 +94,13 @@ func (j *jobs) announce(names []string, subscribe bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.names = names
+}
+
+// add says which handlers the worker has beside those that it has announced.
+func (j *jobs) add(names []string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.names = append(j.names, names...)
 }
 
 func (j *jobs) has(name string) bool {

@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
+	"time"
+
+	"github.com/gale-server/gale/handlers/hub"
 )
 
 // jobScript runs jobs whose names say what becomes of them.
@@ -94,5 +98,88 @@ func TestRun(t *testing.T) {
 	}
 	if _, err := p.run(limited(t), "echo", nil); !errors.Is(err, ErrClosed) {
 		t.Error(err)
+	}
+}
+
+// Who may subscribe is up to the application, if it says so.
+func TestAsk(t *testing.T) {
+	wantNothingLeft(t)
+	config := Config{Python: quick(t), App: "none", Workers: 1, Dir: t.TempDir(), Logger: slog.New(slog.DiscardHandler), StartTimeout: 10 * time.Second}
+	h, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.pool.boot = fakeBoot + `
+import json
+if os.path.exists("asks"):
+    say((5, 1, "handlers", {"subscribe": True, "jobs": []}))
+ready()
+while True:
+    frame = take()
+    if frame[0] == 4:
+        os._exit(0)
+    if frame[0] != 5:
+        continue
+    id, name, payload = frame[1:]
+    asked = json.loads(payload)
+    assert name == "gale.subscribe"
+    if asked["channel"] == "raise":
+        say((6, id, False, ("failed", "ValueError: no")))
+    elif asked["channel"] == "nonsense":
+        say((6, id, True, b"yes"))
+    elif asked["channel"] == "die":
+        os._exit(1)
+    else:
+        allow = asked == {"channel": "a", "user": "ann", "action": "subscribe", "info": {"n": 1}, "address": "::1"} or asked == {"channel": "b", "user": "", "action": "presence", "info": None, "address": ""}
+        say((6, id, True, json.dumps({"allow": allow}).encode()))
+`
+	defer func() {
+		if err := h.Stop(limited(t)); err != nil {
+			t.Error(err)
+		}
+	}()
+	ask := func(channel string, who hub.Identity, what hub.Action) string {
+		answer := make(chan error, 1)
+		h.Ask(&who, what, channel, func(err error) { answer <- err })
+		if err := <-answer; err != nil {
+			return string(hub.AsError(err).Code)
+		}
+		return "ok"
+	}
+	ann := hub.Identity{User: "ann", Info: []byte(`{"n":1}`), Address: "::1"}
+	for _, c := range []struct {
+		asks    bool
+		channel string
+		who     hub.Identity
+		what    hub.Action
+		want    string
+	}{
+		{false, "c", ann, hub.Subscribe, "ok"}, // it has no say
+		{true, "a", ann, hub.Subscribe, "ok"},
+		{true, "a", ann, hub.Presence, "not_allowed"},
+		{true, "b", hub.Identity{}, hub.Presence, "ok"},
+		{true, "b", hub.Identity{}, hub.Subscribe, "not_allowed"},
+		{true, "raise", ann, hub.Subscribe, "not_allowed"},
+		{true, "nonsense", ann, hub.Subscribe, "not_allowed"},
+		{true, "die", ann, hub.Subscribe, "unavailable"},
+	} {
+		if c.asks {
+			write(t, config.Dir, "asks", "")
+		}
+		if len(h.pool.ready()) == 0 || c.asks && !h.pool.ready()[0].jobs.has(subscribeJob) {
+			if err := h.Stop(limited(t)); err != nil {
+				t.Fatal(err)
+			}
+			if err := h.Start(limited(t)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := ask(c.channel, c.who, c.what); got != c.want {
+			t.Errorf("%s: %s, want %s", c.channel, got, c.want)
+		}
+	}
+	h.asking.Store(int64(h.config.MaxWaiting))
+	if got := ask("a", ann, hub.Subscribe); got != "too_many" {
+		t.Errorf("too many: %s", got)
 	}
 }

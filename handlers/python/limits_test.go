@@ -18,7 +18,7 @@ func TestLimits(t *testing.T) {
 		Package: "python", Root: "../..", Defaults: defaults,
 		Derived: []string{"Workers", "MaxRequests", "MaxResidentBytes", "MaxAge", "MaxMemoryBytes", "MaxFiles", "JitterPercent", "MaxOutputLines"},
 		Others: []string{
-			"App", "Mode", "Factory", "Dir", "Path", "Python", "Env", "Loop", "Lifespan", "RootPath", "LogLevel",
+			"App", "Mode", "Factory", "Dir", "Path", "Python", "Env", "Loop", "Lifespan", "RootPath", "SendFile", "LogLevel",
 			"Hub", "Executor", "Jobs", "Watch", "Logger", "TempDir",
 		},
 	})

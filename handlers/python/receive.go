@@ -112,7 +112,7 @@ func (w *worker) ready(f *wire.Ready) error {
 	}
 	if !w.spoke.Load() { // else it is an error, and others read w.info
 		w.info = info{f.Python, f.Implementation, f.Mode, f.Loop, f.Lifespan, f.Jobs}
-		w.jobs.announce(f.Jobs, false)
+		w.jobs.add(f.Jobs)
 	}
 	return w.greeted(nil)
 }
