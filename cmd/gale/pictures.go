@@ -143,15 +143,15 @@ func pageOf(scope *asgi.Scope) (string, error) {
 	return page, nil
 }
 
-// turnOf says whose turn a job takes: an address's, since secrets are made up at
+// turnOf says whose turn a job takes: a network's, since secrets are made up at
 // will. Only on this very machine, where all have one address, each page has its
 // own.
 func turnOf(scope *asgi.Scope, page string) string {
-	host := scope.Client.Host
-	if ip := net.ParseIP(host); ip != nil && !ip.IsLoopback() {
-		return host
+	network := handlers.NetworkOf(scope)
+	if ip := net.ParseIP(scope.Client.Host); ip != nil && !ip.IsLoopback() {
+		return network
 	}
-	return host + " " + page
+	return network + " " + page
 }
 
 // accept makes a job of a posted picture. What the picture would cost is known

@@ -42,8 +42,8 @@ func accept(r *jobs.Request) (executor.Job, error) {
 		return executor.Job{}, err // 400
 	}
 	return executor.Job{
-		Client:  r.Scope.Client.Host, // clients take turns
-		RunCost: plan.Cost,           // in bytes: see RunBytes below
+		Client:  handlers.NetworkOf(r.Scope), // clients take turns
+		RunCost: plan.Cost,                   // in bytes: see RunBytes below
 		Run: func(ctx context.Context) (any, error) {
 			result, err := images.Transform(ctx, r.Body, request, limits, func(percent int) {
 				_ = executor.Report(ctx, executor.Progress{Percent: percent}) // fails with ctx, as Transform does

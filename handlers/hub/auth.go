@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"net/netip"
 	"net/url"
 	"strings"
 
@@ -12,18 +11,6 @@ import (
 // scope and a token, which is "" for none, or why it may not come in; an *Error is
 // told to it. It is called on loops and must not block.
 type Authenticate func(scope *asgi.Scope, token string) (Identity, error)
-
-// networkOf returns the network that counts as one client: an address of IPv4, or
-// 64 bits of one of IPv6, of which a host takes as many as it likes
-// (https://www.rfc-editor.org/rfc/rfc7421#section-4.1).
-func networkOf(host string) string {
-	ip, err := netip.ParseAddr(host)
-	if err != nil || ip.Unmap().Is4() {
-		return host
-	}
-	network, _ := ip.WithZone("").Prefix(64) // an address of 128 bits has one
-	return network.String()
-}
 
 // Anyone lets everybody in as nobody in particular, who may do the same.
 func Anyone(grants Grants) Authenticate {

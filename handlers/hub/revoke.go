@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gale-server/gale/asgi"
+	"github.com/gale-server/gale/handlers"
 )
 
 // revocations remember whom the server has shut out, and when: a proof that was made
@@ -154,7 +155,7 @@ func (h *Hub) Admit(authenticate Authenticate, scope *asgi.Scope, token string) 
 		who.Proven = asked
 	}
 	if who.Address == "" {
-		who.Address = networkOf(scope.Client.Host)
+		who.Address = handlers.NetworkOf(scope)
 	}
 	who.User = strings.Clone(who.User) // of a field, perhaps, that would stay as long as the client
 	return who, h.Good(&who)

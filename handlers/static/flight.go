@@ -6,6 +6,7 @@ import (
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/executor"
+	"github.com/gale-server/gale/handlers"
 )
 
 // flight is a look at the disk that is under way, for everybody who asks for the same
@@ -61,7 +62,7 @@ func (h *Handler) wait(v visit, key string) asgi.Receiver {
 	f.visits[p] = struct{}{}
 	c.mu.Unlock()
 	if first {
-		h.fly(f, v.scope.Client.Host)
+		h.fly(f, handlers.NetworkOf(v.scope))
 	}
 	return p
 }

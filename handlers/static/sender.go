@@ -8,6 +8,7 @@ import (
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/executor"
+	"github.com/gale-server/gale/handlers"
 )
 
 // segment is a piece of a body: a text, or a part of the representation.
@@ -101,7 +102,7 @@ func (s *sender) read(piece segment) {
 			s.entry.release()
 		}
 	}
-	s.h.disk.run(s.scope.Client.Host, func() {
+	s.h.disk.run(handlers.NetworkOf(s.scope), func() {
 		p := chunk[:min(piece.count, chunkBytes)]
 		n, err := s.form.file.ReadAt(p, piece.offset)
 		if n == len(p) {
