@@ -17,7 +17,8 @@ import (
 // then, and a slow client holds no process.
 type body struct {
 	h       *Handler
-	present bool // there is a body, if an empty one
+	client  string // who takes turns with others
+	present bool   // there is a body, if an empty one
 	size    int64
 	charged int64    // of Handler.spooled
 	memory  []byte   // what is not in the file
@@ -128,7 +129,7 @@ func (b *body) add(ctx context.Context, p []byte) error {
 		}
 		defer b.release()
 		return struct{}{}, b.spill()
-	}, executor.Job{Label: "cgi body"})
+	}, executor.Job{Client: b.client, Label: "cgi body"})
 	return err
 }
 

@@ -31,8 +31,10 @@ type Config struct {
 	Script string
 
 	// Class runs the programs, and is required. Its workers are the programs that
-	// run at once; its queue and its MaxQueueTime bound the requests that wait. What
-	// it refuses is answered with 503 and Retry-After.
+	// run at once; its queue and its MaxQueueTime bound the requests that wait, and its
+	// ClientJobs those of one client: an address, or of IPv6 its /64. What it refuses is
+	// answered with 503 and Retry-After, or with 429 if it is this client that has too
+	// many.
 	Class *executor.Class
 
 	// Blocking is where files are looked up and bodies are written to a disk before

@@ -103,7 +103,8 @@
 //
 // Bodies, one and all together; header, body and standard error of a program; its
 // environment; its time, and what it may use; redirects: each has a bound, which is a
-// field of [Config] or said here. The number of programs is that of the class's workers.
+// field of [Config] or said here. The number of programs is that of the class's workers;
+// one client has at most ClientJobs of them.
 //
 // # Terminology
 //

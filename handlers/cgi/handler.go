@@ -116,7 +116,7 @@ func (h *Handler) serve(ctx context.Context, scope *asgi.Scope, receive asgi.Rec
 	if !ok {
 		return errNotFound
 	}
-	b := &body{h: h}
+	b := &body{h: h, client: handlers.NetworkOf(scope)}
 	defer b.close()
 	r := &run{h: h, scope: scope, path: path, body: b}
 	if hasBody(scope) { // who cannot be answered need not send it
@@ -143,7 +143,7 @@ func hasBody(scope *asgi.Scope) bool {
 // lookUp finds the program before it is run.
 func (h *Handler) lookUp(ctx context.Context, r *run) error {
 	t, err := executor.Run(ctx, h.cfg.Blocking, func(context.Context) (target, error) { return h.find(r.path) },
-		executor.Job{Label: "cgi lookup"})
+		executor.Job{Client: r.body.client, Label: "cgi lookup"})
 	if err == nil {
 		r.target = &t
 	}
@@ -155,7 +155,7 @@ func (h *Handler) lookUp(ctx context.Context, r *run) error {
 func (h *Handler) runAndSend(ctx context.Context, r *run, send asgi.Send) (local string, err error) {
 	// With one report that waits, the program is at most two pieces ahead of the
 	// client: then its worker waits, and soon the program.
-	f, err := h.cfg.Class.Submit(ctx, executor.Job{Run: r.perform, Reports: 1, Label: "cgi"})
+	f, err := h.cfg.Class.Submit(ctx, executor.Job{Run: r.perform, Client: r.body.client, Reports: 1, Label: "cgi"})
 	if err != nil {
 		return "", err
 	}

@@ -328,7 +328,7 @@ func TestSaturated(t *testing.T) {
 	each(t, func(t *testing.T) cgi.Config {
 		pids = t.TempDir()
 		return cgi.Config{Dir: dir, Env: []string{"PIDS=" + pids}, KillGrace: 50 * time.Millisecond,
-			Class: class(t, executor.ClassConfig{Workers: 1, QueueJobs: -1})}
+			Class: class(t, executor.ClassConfig{Workers: 1, QueueJobs: -1, ClientJobs: -1})}
 	}, func(t *testing.T, s *enginetest.Server) {
 		ctx, leave := context.WithCancel(context.Background())
 		ended := make(chan struct{})
@@ -347,6 +347,46 @@ func TestSaturated(t *testing.T) {
 		<-ended
 		gone(t, pid)
 	})
+}
+
+// One client does not take all programs: it has at most ClientJobs, and others are served.
+func TestClientJobs(t *testing.T) {
+	dir, pids := hostile(t), ""
+	each(t, func(t *testing.T) cgi.Config {
+		pids = t.TempDir()
+		return cgi.Config{Dir: dir, Env: []string{"PIDS=" + pids}, KillGrace: 50 * time.Millisecond,
+			Class: class(t, executor.ClassConfig{Workers: 3, QueueJobs: 1, ClientJobs: 2})}
+	}, func(t *testing.T, s *enginetest.Server) {
+		ctx, leave := context.WithCancel(context.Background())
+		var ended sync.WaitGroup
+		for _, name := range []string{"hangs", "half"} {
+			ended.Go(func() {
+				if res, err := s.Client.Do(request(t, s, "GET", "/cgi/"+name, nil).WithContext(ctx)); err == nil {
+					_ = res.Body.Close()
+				}
+			})
+			numberIn(t, filepath.Join(pids, name))
+		}
+		for _, r := range []*http.Request{request(t, s, "GET", "/cgi/ok", nil), request(t, s, "POST", "/cgi/ok", strings.NewReader("body"))} {
+			if a := do(t, s, r); a.StatusCode != 429 {
+				t.Errorf("%s: %d %q", r.Method, a.StatusCode, a.body)
+			}
+		}
+		if a := do(t, from(s, "127.0.0.2"), request(t, s, "GET", "/cgi/ok", nil)); a.StatusCode != 200 {
+			t.Errorf("another client: %d %q", a.StatusCode, a.body)
+		}
+		leave()
+		ended.Wait()
+		noneLeft(t, "PIDS="+pids)
+	})
+}
+
+// from is the server as clients of another address see it.
+func from(s *enginetest.Server, address string) *enginetest.Server {
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
+	other := *s
+	other.Client = &http.Client{Transport: &http.Transport{DialContext: d.DialContext, DisableKeepAlives: true}, Timeout: longtest.Patience}
+	return &other
 }
 
 // The descriptors of the server are not the program's.

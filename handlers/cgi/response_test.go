@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -225,6 +226,47 @@ func TestBodies(t *testing.T) {
 							t.Errorf("%d bytes, chunked %v: %d, %d bytes, X-Length %s", n, chunked, a.StatusCode, len(a.body), a.Header.Get("X-Length"))
 						}
 					}
+				}
+			})
+		})
+	}
+}
+
+// TestMaxSpoolBytes has bodies kept, of which one more is too much; those of programs
+// that have ended are no longer kept.
+func TestMaxSpoolBytes(t *testing.T) {
+	dir := scripts(t, map[string]string{"waits": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nhead -c 1\n" +
+		"while [ ! -e \"$GO\" ]; do sleep 0.01; done\nwc -c\n"})
+	for name, memory := range map[string]int64{"memory": 0, "files": -1} {
+		t.Run(name, func(t *testing.T) {
+			proceed := ""
+			each(t, func(t *testing.T) cgi.Config {
+				proceed = filepath.Join(t.TempDir(), "go")
+				return cgi.Config{Dir: dir, Env: []string{"GO=" + proceed}, TempDir: t.TempDir(), SpoolMemoryBytes: memory, MaxSpoolBytes: 25_000}
+			}, func(t *testing.T, s *enginetest.Server) {
+				post := func(n int) *http.Request {
+					return request(t, s, "POST", "/cgi/waits", strings.NewReader(strings.Repeat("x", n)))
+				}
+				var held []*http.Response
+				for range 2 {
+					res, err := s.Client.Do(post(10_000))
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer res.Body.Close()
+					held = append(held, res) // its program has written, and waits
+				}
+				if a := do(t, s, post(10_000)); a.StatusCode != 503 {
+					t.Errorf("one more: %d %q", a.StatusCode, a.body)
+				}
+				write(t, proceed, "", 0o600)
+				for _, res := range held {
+					if text, err := io.ReadAll(res.Body); strings.TrimSpace(string(text)) != "x9999" || err != nil {
+						t.Errorf("%q, %v", text, err)
+					}
+				}
+				if a := do(t, s, post(25_000)); a.StatusCode != 200 || strings.TrimSpace(a.body) != "x24999" {
+					t.Errorf("afterwards: %d %q", a.StatusCode, a.body)
 				}
 			})
 		})
