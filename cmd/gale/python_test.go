@@ -122,7 +122,7 @@ func TestRunDjango(t *testing.T) {
 		"on nethttp": {[]string{folder, "--engine", "nethttp"}, "", "the Python application mysite.asgi:application of " + folder, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := command(t, nil, append([]string{"run", "--port", "0", "--workers", "1", "--python", python}, c.args...)...)
+			cmd := command(t, nil, append([]string{"run", "--port", "0", "--workers", "1", "--drain-timeout", "2s", "--python", python}, c.args...)...)
 			cmd.Dir = c.dir
 			p := serveCommand(t, cmd)
 			if !strings.Contains(p.log.String(), c.says) {
@@ -136,10 +136,17 @@ func TestRunDjango(t *testing.T) {
 			b.get("/static/admin/css/base.css", "body")
 			b.submit("/admin/login/?next=/admin/", "Site administration", url.Values{"username": {"root"}, "password": {"secret"}})
 			b.get("/admin/board/note/", "from "+name)
+			var clients []*websocket.Conn
 			if c.chat {
-				chats(t, p)
+				clients = chats(t, p)
 			}
 			p.signal(syscall.SIGTERM)
+			for _, c := range clients {
+				if _, _, err := c.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseServiceRestart) {
+					t.Errorf("at the end: %v", err)
+				}
+				_ = c.Close()
+			}
 			if code := p.wait(); code != exitOK {
 				t.Errorf("exit code %d, said %s", code, p.log)
 			}
@@ -147,16 +154,15 @@ func TestRunDjango(t *testing.T) {
 	}
 }
 
-// chats has two clients speak with one another.
-func chats(t *testing.T, p *process) {
+// chats has two clients speak with one another, and leaves them connected.
+func chats(t *testing.T, p *process) (clients []*websocket.Conn) {
 	t.Helper()
-	var clients []*websocket.Conn
 	for range 2 {
 		c, _, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(p.url, "http")+"chat/lobby/", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
+		t.Cleanup(func() { _ = c.Close() })
 		clients = append(clients, c)
 	}
 	for i, c := range clients {
@@ -170,6 +176,7 @@ func chats(t *testing.T, p *process) {
 			}
 		}
 	}
+	return clients
 }
 
 // The example of Flask is served as it is.
