@@ -61,6 +61,13 @@ func (w *worker) retire() {
 	w.stop()
 }
 
+// stopping reports whether the worker was told to end.
+func (w *worker) stopping() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.stopped
+}
+
 func (w *worker) takeNoMore() {
 	if w.streams.Or(retiringFlag) == 0 {
 		w.tellIdle()

@@ -143,6 +143,10 @@ func (w *webSocket) denial(f *wire.Frame) error {
 // end ends the exchange of an application that has ended before it closed.
 func (w *webSocket) end(reason string) {
 	w.finish()
+	if w.accepted && w.worker.stopping() { // the end of its time, and not its own
+		_ = w.x.Send(&asgi.WebSocketClose{Code: codeRestart, Reason: "the application is replaced"})
+		return
+	}
 	if reason == "" {
 		w.x.End(nil)
 		return
