@@ -48,6 +48,12 @@ def until(kind):
 hello = take()
 `
 
+// fromFile is a worker of which a file says what it does.
+const fromFile = "exec(open('app.py').read())\n"
+
+// failing is such a file: the application cannot be imported.
+const failing = `say((2, "import", "No module named 'nonsense'", "Traceback:\n  File app.py, line 1", "install it"))` + "\n"
+
 // idle is the script of a worker that is ready, and does nothing.
 const idle = "ready()\nuntil(0)\n"
 

@@ -65,7 +65,7 @@ func TestKills(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("SKIPPED: it looks for processes in /proc")
 	}
-	kills := longtest.Count(16, 1000) / 2 // on each engine
+	kills := longtest.Count(8, 1000) / 2 // on each engine
 	var h *Handler
 	config := application(t, killable)
 	config.Workers, config.Lifespan = 3, "off"

@@ -37,20 +37,21 @@ func TestDeath(t *testing.T) {
 // After failures there is a pause, which grows; who waits for a worker learns why there
 // is none.
 func TestBackoff(t *testing.T) {
-	config := application(t, plain)
-	config.Backoff, config.MaxBackoff = time.Millisecond, time.Hour
-	p := started(t, config)
+	wantNothingLeft(t)
+	config := Config{Dir: t.TempDir(), Backoff: time.Millisecond, MaxBackoff: time.Hour}
+	write(t, config.Dir, "app.py", idle)
+	p := fake(t, config, fromFile)
 	w := p.only()
-	write(t, config.Dir, "app.py", "raise ValueError('broken now')")
+	write(t, config.Dir, "app.py", failing)
 	w.process.Kill(errors.New("the test wants it"))
-	p.log.wait(t, 3, "does not start", "broken now")
-	if err := p.failure(); err == nil || !strings.Contains(err.Error(), "broken now") {
+	p.log.wait(t, 3, "does not start", "nonsense")
+	if err := p.failure(); err == nil || !strings.Contains(err.Error(), "nonsense") {
 		t.Errorf("failure: %v", err)
 	}
-	if _, err := p.run(limited(t), "job", nil); err == nil || !strings.Contains(err.Error(), "broken now") {
+	if _, err := p.run(limited(t), "job", nil); err == nil || !strings.Contains(err.Error(), "nonsense") {
 		t.Errorf("a job: %v", err)
 	}
-	write(t, config.Dir, "app.py", plain)
+	write(t, config.Dir, "app.py", idle)
 	p.next(w)
 	if p.failure() != nil {
 		t.Errorf("failure: %v", p.failure())
@@ -133,11 +134,12 @@ func TestJitter(t *testing.T) {
 
 // A reload replaces every worker; code that does not start replaces none.
 func TestReload(t *testing.T) {
-	config := application(t, helloApp)
-	config.Workers = 2
-	p := started(t, config)
+	wantNothingLeft(t)
+	config := Config{Workers: 2, Dir: t.TempDir()}
+	write(t, config.Dir, "app.py", idle)
+	p := fake(t, config, fromFile)
 	old := p.ready()
-	write(t, config.Dir, "app.py", helloApp+"print('this is new')\n")
+	write(t, config.Dir, "app.py", "print('this is new', flush=True)\n"+idle)
 	if err := p.reload(limited(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -146,12 +148,14 @@ func TestReload(t *testing.T) {
 	}
 	for _, w := range old {
 		wait(t, "the old one ends", w.gone)
+		if !w.process.State().Success() {
+			t.Errorf("%v", w.process.State())
+		}
 	}
 	p.log.wait(t, 2, "this is new")
-	p.log.wait(t, 2, "it is lifespan.shutdown")
 
 	old = p.ready()
-	write(t, config.Dir, "app.py", "import nonsense_that_is_not\n")
+	write(t, config.Dir, "app.py", failing)
 	err := p.reload(limited(t))
 	var start *StartError
 	if !errors.As(err, &start) || start.Kind != "import" {
@@ -161,7 +165,8 @@ func TestReload(t *testing.T) {
 		t.Errorf("ready: %v", ready)
 	}
 	p.ready()[0].end()
-	p.log.wait(t, 1, "does not start", "nonsense_that_is_not")
+	p.log.wait(t, 1, "traceback", "File app.py")
+	p.log.wait(t, 1, "does not start", "nonsense", "install it")
 	p.log.wait(t, 1, "was not reloaded")
 	if p.failure() != nil {
 		t.Errorf("failure: %v", p.failure())
@@ -170,28 +175,26 @@ func TestReload(t *testing.T) {
 
 // With Watch a change reloads; a change that breaks the application breaks nothing.
 func TestWatch(t *testing.T) {
-	config := application(t, "import nonsense_that_is_not\n")
-	config.Watch = true
-	p := newTestPool(t, config)
-	if err := p.start(limited(t)); err != nil { // the next change may mend it
-		t.Fatal(err)
-	}
+	wantNothingLeft(t)
+	config := Config{Dir: t.TempDir(), Watch: true}
+	write(t, config.Dir, "app.py", failing)
+	p := fake(t, config, fromFile) // the next change may mend it: this is no error
 	wait(t, "it watches", p.watching)
-	if err := p.failure(); err == nil || !strings.Contains(err.Error(), "nonsense_that_is_not") {
+	if err := p.failure(); err == nil || !strings.Contains(err.Error(), "nonsense") {
 		t.Errorf("failure: %v", err)
 	}
-	write(t, config.Dir, "app.py", plain)
+	write(t, config.Dir, "app.py", idle)
 	first := p.next()
-	write(t, config.Dir, "app.py", "def app(:\n")
-	p.log.wait(t, 1, "does not start", "SyntaxError")
+	write(t, config.Dir, "app.py", failing+"#\n")
+	p.log.wait(t, 2, "does not start", "nonsense")
 	if p.only() != first || first.retiring() {
 		t.Error("the old worker does not go on")
 	}
+	write(t, config.Dir, "app.py", "exec(open('package/new.py').read())\n"+idle)
 	if err := os.Mkdir(config.Dir+"/package", 0o777); err != nil {
 		t.Fatal(err)
 	}
-	write(t, config.Dir, "app.py", "import package.new\n"+plain)
-	write(t, config.Dir+"/package", "new.py", "print('new is here')\n")
+	write(t, config.Dir+"/package", "new.py", "print('new is here', flush=True)\n")
 	p.next(first)
 	p.log.wait(t, 1, "new is here")
 }

@@ -62,9 +62,7 @@ func TestNoBounds(t *testing.T) {
 	config.MaxOutputLines = -1
 	p := started(t, config)
 	w := p.only()
-	if err := p.reload(limited(t)); err != nil {
-		t.Fatal(err)
-	}
-	wait(t, "the old one ends", w.gone)
+	w.takeNoMore()
+	w.retire()
 	p.log.wait(t, 1, "it is lifespan.shutdown")
 }

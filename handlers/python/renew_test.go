@@ -20,7 +20,7 @@ import (
 func TestRenewalUnderLoad(t *testing.T) {
 	var h *Handler
 	config := application(t, killable)
-	config.Workers, config.Lifespan, config.MaxRequests, config.Logger = 2, "off", 40, slog.New(slog.DiscardHandler)
+	config.Workers, config.Lifespan, config.MaxRequests, config.Logger = 2, "off", 100, slog.New(slog.DiscardHandler)
 	reloads := longtest.Count(1, 50)
 	enginetest.Each(t, enginetest.Options{}, func(t *testing.T) asgi.Handler {
 		var err error
@@ -42,7 +42,7 @@ func TestRenewalUnderLoad(t *testing.T) {
 			if err := h.Reload(limited(t)); err != nil {
 				t.Error(err)
 			}
-			n.some(t, 50)
+			n.some(t, 20)
 		}
 		wait(t, "the first worker ends", first.gone)
 		done()
