@@ -38,7 +38,7 @@ var layers = []struct {
 	{"handlers/hub/hubtest", []string{"asgi", "asgi/asgitest", "handlers/hub"}}, // for tests
 	// For tests, as the one above:
 	{"handlers/internal/enginetest", []string{"asgi", "asgi/asgitest", "asgi/nethttp", "asgi/server"}},
-	{"handlers/cgi", []string{"asgi", "executor", "handlers", "handlers/internal/variables"}},
+	{"handlers/cgi", []string{"asgi", "executor", "executor/subprocess", "handlers", "handlers/internal/variables"}},
 	{"handlers/internal/variables", []string{"asgi"}},
 	{"handlers/python", []string{"asgi", "executor", "executor/subprocess", "handlers/..."}},
 	{"handlers/python/internal/wire", []string{"asgi"}},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gale-server/gale/asgi"
 	"github.com/gale-server/gale/executor"
+	"github.com/gale-server/gale/executor/subprocess"
 	"github.com/gale-server/gale/handlers"
 )
 
@@ -40,7 +41,7 @@ func New(cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	keepInherited()
+	subprocess.KeepInherited()
 	h := &Handler{cfg: cfg, runs: make(map[*run]context.CancelCauseFunc)}
 	h.env, h.envNames = cfg.fixedEnv()
 	h.app = asgi.Coroutine(h.serve)

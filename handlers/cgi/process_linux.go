@@ -3,7 +3,6 @@ package cgi
 import (
 	"errors"
 	"fmt"
-	"math"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -17,11 +16,6 @@ func pipe() (r, w int, err error) {
 	err = unix.Pipe2(fds[:], unix.O_CLOEXEC)
 	return fds[0], fds[1], err
 }
-
-// keepInherited keeps from programs what this process has inherited itself: what Go opens
-// is closed on execution, but not what was open before. It needs Linux 5.11, and helps
-// nothing before.
-func keepInherited() { _ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) }
 
 // limitTraced sets the limits of a process that stops as its program is executed, and
 // lets it go.

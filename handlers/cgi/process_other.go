@@ -27,8 +27,6 @@ func pipe() (r, w int, err error) {
 	return fds[0], fds[1], err
 }
 
-func keepInherited() {} // what was open before this process began is theirs, too
-
 // watch waits for what a process writes and for its end: a goroutine waits for that,
 // and closes its end of a pipe.
 type watch struct {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -106,4 +108,34 @@ except MemoryError:
 	p := started(t, config)
 	p.log.wait(t, 1, "files (99, 99) core (0, 0)")
 	p.log.wait(t, 1, "no memory")
+}
+
+// A worker has none of this process's descriptors, not even those that this process has
+// inherited.
+func TestInherited(t *testing.T) {
+	config := application(t, `
+import os
+for fd in os.listdir("/proc/self/fd"):
+    try:
+        print("has", fd, os.readlink("/proc/self/fd/" + fd))
+    except OSError:
+        pass
+print("listed")
+`+plain)
+	config.Env = append(config.Env, "LISTEN_FDS=1")
+	file, err := os.Create(filepath.Join(t.TempDir(), "secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	careless, err := syscall.Dup(int(file.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(careless)
+	p := started(t, config)
+	p.log.wait(t, 1, "listed")
+	if p.log.count("has") < 4 || p.log.count("secret") > 0 {
+		t.Errorf("it has:\n%s", p.log)
+	}
 }
