@@ -100,7 +100,7 @@ type Config struct {
 	// does not end. A worker that is busy otherwise is never killed.
 	BlockTimeout time.Duration
 
-	// MaxRequests is after how many requests and WebSockets a worker is replaced.
+	// MaxRequests is after how many requests, WebSockets and jobs a worker is replaced.
 	// Default: never. Its successor is ready before, and no request is dropped.
 	MaxRequests int64
 
@@ -118,8 +118,8 @@ type Config struct {
 	// Default 10. Negative: by nothing.
 	JitterPercent int
 
-	// MaxMemoryBytes bounds the address space that a worker may add to what the
-	// interpreter has (RLIMIT_AS): allocating more fails, in the worker. Default: none;
+	// MaxMemoryBytes bounds the address space of a worker (RLIMIT_AS), beside what the
+	// interpreter has as it begins: allocating more fails, in the worker. Default: none;
 	// libraries reserve far more than they use. Linux only.
 	MaxMemoryBytes int64
 

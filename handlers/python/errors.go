@@ -43,7 +43,7 @@ func (e *StartError) Error() string {
 		text += fmt.Sprintf("; it wrote %q", line)
 	}
 	if e.Advice != "" {
-		text += ". " + e.Advice
+		text += "; " + e.Advice
 	}
 	return text
 }

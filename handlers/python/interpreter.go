@@ -43,7 +43,7 @@ func (c *Config) lookInterpreter() (path, from string, err error) {
 		path, err = exec.LookPath(c.Python)
 		if err != nil {
 			return "", "", noInterpreter(fmt.Sprintf("there is no interpreter %q: %v", c.Python, errors.Unwrap(err)),
-				"Give the path of a program, such as /usr/bin/python3.")
+				"give the path of a program, such as /usr/bin/python3")
 		}
 		path, err = filepath.Abs(path)
 		return path, "which was asked for", err
@@ -56,7 +56,7 @@ func (c *Config) lookInterpreter() (path, from string, err error) {
 	}
 	path, err = exec.LookPath("python3")
 	if err != nil {
-		return "", "", noInterpreter("there is no python3 in PATH", "Install Python 3.8 or later, or give the path of one.")
+		return "", "", noInterpreter("there is no python3 in PATH", "install Python 3.8 or later, or give the path of one")
 	}
 	path, err = filepath.Abs(path)
 	return path, "of PATH", err
@@ -69,7 +69,7 @@ func inEnvironment(dir, from string) (path, _ string, err error) {
 	}
 	if err != nil {
 		return "", "", noInterpreter(fmt.Sprintf("there is no interpreter %s, %s", path, from),
-			"Make the virtual environment again: python3 -m venv --clear "+dir)
+			"make the virtual environment again: python3 -m venv --clear "+dir)
 	}
 	return path, from, nil
 }
@@ -107,19 +107,19 @@ func probe(ctx context.Context, path, from string, env []string) (interpreter, e
 	if err := cmd.Run(); err != nil {
 		return interpreter{}, &StartError{
 			Kind: "interpreter", Message: fmt.Sprintf("%s, %s, does not run: %v", path, from, err), Output: string(errs.Bytes()), Err: err,
-			Advice: "Try it by hand: " + path + " --version",
+			Advice: "try it by hand: " + path + " --version",
 		}
 	}
 	fields := bytes.Fields(out.Bytes())
 	if len(fields) != 4 {
-		return interpreter{}, noInterpreter(path+", "+from+", is not Python", "Give the path of an interpreter, such as /usr/bin/python3.")
+		return interpreter{}, noInterpreter(path+", "+from+", is not Python", "give the path of an interpreter, such as /usr/bin/python3")
 	}
 	major, _ := strconv.Atoi(string(fields[0]))
 	minor, _ := strconv.Atoi(string(fields[1]))
 	py := interpreter{path, string(bytes.Join(fields[:3], []byte("."))), string(fields[3])}
 	if major != leastMajor || minor < leastMinor {
 		return interpreter{}, noInterpreter(fmt.Sprintf("%s, %s, is Python %s; %d.%d or later is needed", path, from, py.version, leastMajor, leastMinor),
-			"Give another interpreter, or make a virtual environment with one.")
+			"give another interpreter, or make a virtual environment with one")
 	}
 	return py, nil
 }

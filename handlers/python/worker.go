@@ -194,7 +194,7 @@ func (w *worker) startFailure() error {
 		return ErrClosed
 	case errSlowStart:
 		e.Kind, e.Message = "timeout", "the application was not ready within "+w.pool.config.StartTimeout.String()
-		e.Advice = "Look at what it does when it is imported, and at its lifespan.startup; or give it more time."
+		e.Advice = "look at what it does when it is imported, and at its lifespan.startup, or give it more time"
 	case nil:
 		e.Message = fmt.Sprintf("a worker ended before it was ready: %v", w.process.State())
 	default:
