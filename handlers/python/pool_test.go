@@ -58,11 +58,15 @@ func TestStartFailures(t *testing.T) {
 		"syntax":      {"def app(:\n", "import", "SyntaxError", `app.py`},
 		"attribute":   {"application_ = 1\n", "attribute", "app", ""},
 		"lifespan":    {"async def app(scope, receive, send):\n    await receive()\n    await send({'type': 'lifespan.startup.failed', 'message': 'no database'})\n", "lifespan", "no database", ""},
+		"raises":      {"async def app(scope, receive, send):\n    raise RuntimeError('no ' + scope['type'])\n", "lifespan", "no lifespan", "RuntimeError"},
 		"exits":       {"import os\nprint('so long', flush=True)\nos._exit(7)\n", "exit", "exit status 7", "so long"},
 		"descriptors": {"import os\nos.closerange(3, 1000)\nos._exit(1)\n", "exit", "exit status 1", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := application(t, test.source)
+			if name == "raises" { // else it is one that does not know the lifespan
+				config.Lifespan = "on"
+			}
 			if name == "import" { // the error of the first is the error
 				config.Workers = 2
 			}
