@@ -222,12 +222,18 @@ func (f *hubFlags) run(ctx context.Context, c *cli.Command) (err error) {
 	}
 	f.secure = setup.secure
 	mux := new(handlers.Mux)
+	var m *mounts
+	if slices.ContainsFunc(setup.mounts, func(one mount) bool { return one.is == kindPython }) {
+		setup.config.Ask = func(who *hub.Identity, what hub.Action, channel string, answer func(error)) {
+			m.ask(who, what, channel, answer)
+		}
+	}
 	h, err := setup.build(mux)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
-	m, err := newMounts(mux, setup.mounts, h, logger, func(i int, err error) error { return file.wrong(fmt.Sprintf("mount[%d]", i), err) })
+	m, err = newMounts(mux, setup.mounts, h, logger, func(i int, err error) error { return file.wrong(fmt.Sprintf("mount[%d]", i), err) })
 	if err != nil {
 		return err
 	}

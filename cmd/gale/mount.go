@@ -106,6 +106,26 @@ func (m *mounts) stop(ctx context.Context) error {
 	return errors.Join(ended...)
 }
 
+// ask asks the applications of Python whether a client may do something in a channel of
+// the hub: all must allow it.
+func (m *mounts) ask(who *hub.Identity, what hub.Action, channel string, answer func(error)) {
+	var next func(rest []*python.Handler)
+	next = func(rest []*python.Handler) {
+		if len(rest) == 0 {
+			answer(nil)
+			return
+		}
+		rest[0].Ask(who, what, channel, func(err error) {
+			if err != nil {
+				answer(err)
+				return
+			}
+			next(rest[1:])
+		})
+	}
+	next(m.pythons)
+}
+
 // reload starts the applications of Python anew, one after the other.
 func (m *mounts) reload(ctx context.Context) error {
 	var failed []error

@@ -256,3 +256,59 @@ func TestRunPythonFails(t *testing.T) {
 		}
 	}
 }
+
+// A Python application stands beside the hub: it publishes to those who follow a channel,
+// whom gale holds, and says who may.
+func TestServePython(t *testing.T) {
+	python := pythonWith(t, "python3")
+	folder := t.TempDir()
+	file(t, folder, "app.py", `
+import gale
+
+@gale.on_subscribe
+def allow(request):
+    return request.channel != "secret"
+
+@gale.job("shout")
+def shout(payload):
+    return payload.upper()
+
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        raise NotImplementedError
+    body = ("%s %s" % (scope["root_path"], scope["path"])).encode()
+    if scope["path"].endswith("/publish"):
+        position = await gale.publish("news", b"from Python")
+        body = b"%d" % position.offset
+    elif scope["path"].endswith("/history"):
+        body = b"|".join(p.data for p in (await gale.history("news")).publications)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": body})
+`)
+	config := file(t, folder, "gale.toml", `
+[anonymous]
+subscribe = ["*"]
+[[mount]]
+path = "/app"
+python = "app:app"
+dir = "."
+interpreter = "`+python+`"
+workers = 1
+`)
+	for _, engine := range []string{engineLoop, engineNetHTTP} {
+		t.Run(engine, func(t *testing.T) {
+			p := serve(t, "serve", "--config", config, "--addr", "127.0.0.1:0", "--engine", engine)
+			b := newBrowser(t, p.url)
+			b.get("/app/path", "/app /app/path")
+			b.get("/app", "/app /app")
+			if body := b.get("/app/publish", ""); body == "" {
+				t.Error("no offset")
+			}
+			b.get("/app/history", "from Python")
+			b.get("/hub/poll?ch=news&last=1&wait=0", "from Python")
+			if status, body := b.read(b.http.Get(b.url + "/hub/poll?ch=secret&wait=0")); status != 403 {
+				t.Errorf("a channel that the application does not allow: %d %s", status, body)
+			}
+		})
+	}
+}
