@@ -1,10 +1,9 @@
 """Serves an ASGI application on one event loop: asyncio of the standard library, or uvloop."""
 import asyncio
 import gc
-import os
 import sys
 
-from . import _jobs, _log
+from . import _client, _jobs, _log
 from ._lifespan import Lifespan
 from ._link import Link
 from ._watchdog import Watchdog
@@ -52,6 +51,7 @@ class Server:
         self.watchdog.start()
         self.control.serve(self)  # before gale knows: a stop that follows at once is one of ours
         self.control.send((READY, VERSION, self.info()))
+        self.jobs.begin()
         seconds = await self.finished
         reason = await self.end(seconds)
         self.control.last((STOPPED, reason))
@@ -112,7 +112,7 @@ class Server:
 
     def begin_drain(self):
         self.draining = True
-        _jobs.announce_drain(self.loop)
+        _client.drain()
         for link in list(self.links):
             link.drain()
 

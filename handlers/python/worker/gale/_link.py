@@ -1,9 +1,6 @@
 """A socket to one event loop of gale, on asyncio: requests in, replies out in batches."""
-import asyncio
-import sys
 from time import monotonic
 
-from . import _log
 from ._http import HTTPStream
 from ._websocket import WebSocketStream
 from ._wire import BODY, CREDIT, GONE, MESSAGE, REQUEST, TAKEN, WEBSOCKET, Inbox, Outbox

@@ -3,7 +3,7 @@ import os
 import signal
 import sys
 
-from . import _app, _log
+from . import _app, _client, _log
 from ._control import Control
 from ._wire import FAILED, VERSION
 
@@ -39,6 +39,7 @@ def main(sock, version, config):
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     guard = Guard(control)
+    _client.control = control
     control.start()
     sys.path[:0] = config.get("path", [])
     sys.argv[:] = [config.get("app", "gale")]

@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from time import monotonic
 
-from . import _jobs
+from . import _client, _jobs
 from ._gateway import Environ, Exchange
 from ._monitor import Monitor
 from ._wire import CREDIT, GONE, READY, STOPPED, TAKEN, VERSION, WSGI, Inbox, Outbox
@@ -92,6 +92,7 @@ class Server:
         """Serves until gale says stop. Returns the exit code."""
         self.control.serve(self)  # before gale knows: a stop that follows at once is one of ours
         self.control.send((READY, VERSION, self.info()))
+        self.jobs.begin()
         self.monitor.start()
         gc.collect()
         gc.freeze()  # what startup made stays: do not look through it again and again
@@ -137,7 +138,7 @@ class Server:
         self.wake()
 
     def drain(self, seconds):
-        _jobs.announce_drain()
+        _client.drain()
 
     def job(self, number, name, payload):
         self.jobs.start(number, name, payload)

@@ -1,11 +1,13 @@
 """A front for tests of the worker: plays gale's part against one worker process."""
 import array
+import json
 import marshal
 import os
 import pathlib
 import socket
 import subprocess
 import sys
+import time
 
 HERE = pathlib.Path(__file__).parent
 NULL = os.open(os.devnull, os.O_RDWR)
@@ -96,6 +98,7 @@ class Worker:
         data = marshal.dumps([(1, 1, base, SOURCES)], 2)
         control.sendall(len(data).to_bytes(4, "little") + data)
         self.sid = 0
+        self.jobs = 0
         self.links = []
         if start:
             self.ready = self.control.next(1, 2)
@@ -121,6 +124,31 @@ class Worker:
         self.link.send((2, self.sid, path, path.encode(), b"", "1.1", "ws", "", [(b"host", b"x")],
                        ("127.0.0.1", 5), ("127.0.0.1", 80), None, list(subprotocols)))
         return self.sid
+
+    def job(self, name, payload=b""):
+        """Gives the worker a job, and returns (ok, value)."""
+        self.jobs += 1
+        self.control.send((5, self.jobs, name, payload))
+        return self.control.next(6, sid=self.jobs)[2:]
+
+    def notes(self, path):
+        ok, value = self.job("notes", path.encode())
+        assert ok, value
+        return json.loads(value)
+
+    def noted(self, path, note):
+        """Waits until the application has noted this, and returns all that it noted."""
+        until = time.monotonic() + DEADLINE
+        while note not in (notes := self.notes(path)):
+            assert time.monotonic() < until, notes
+            time.sleep(0.005)
+        return notes
+
+    def log(self):
+        """Ends the worker and returns what it wrote to stderr."""
+        if self.process.poll() is None:
+            self.stop()
+        return self.process.stderr.read().decode()
 
     def stop(self, seconds=5.0):
         self.control.send((4, seconds))
