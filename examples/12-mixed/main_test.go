@@ -103,10 +103,13 @@ func TestPictures(t *testing.T) {
 		if !ok {
 			continue
 		}
-		var seen struct{ Name, URL string }
-		if err := json.Unmarshal([]byte(data), &seen); err != nil || seen.Name == "" {
+		var message struct {
+			Data struct{ Name, URL string }
+		}
+		if err := json.Unmarshal([]byte(data), &message); err != nil || message.Data.Name == "" {
 			continue // what the hub says of the subscription
 		}
+		seen := message.Data
 		if seen.Name != "sea.jpg" || !strings.HasPrefix(seen.URL, "data:image/jpeg;base64,") {
 			t.Errorf("%.100s", data)
 		}
