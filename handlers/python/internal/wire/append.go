@@ -1,8 +1,10 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
+	"unicode/utf8"
 )
 
 // The codes of marshal that gale writes. See w_object of Python/marshal.c.
@@ -74,22 +76,41 @@ func AppendBytes[T ~[]byte | ~string](dst []byte, p T) []byte {
 	return append(appendSize(dst, codeBytes, len(p)), p...)
 }
 
-// AppendText appends a str. What is not valid UTF-8 makes the message unreadable: callers
-// have seen to that.
+// AppendText appends a str. What is not UTF-8 in it becomes U+FFFD: a message with it
+// could not be read.
 func AppendText[T ~[]byte | ~string](dst []byte, s T) []byte {
-	if len(s) < 256 {
-		ascii := true
-		for i := range len(s) {
-			if s[i] >= 0x80 {
-				ascii = false
-				break
-			}
-		}
-		if ascii {
+	if isASCII(s) {
+		if len(s) <= math.MaxUint8 {
 			return append(append(dst, codeShort, byte(len(s))), s...)
 		}
+		return append(appendSize(dst, codeASCII, len(s)), s...)
 	}
-	return append(appendSize(dst, codeText, len(s)), s...)
+	dst = appendSize(dst, codeText, len(s))
+	at := len(dst)
+	if dst = append(dst, s...); utf8.Valid(dst[at:]) {
+		return dst
+	}
+	valid := bytes.ToValidUTF8(dst[at:], []byte("\uFFFD"))
+	dst = append(dst[:at], valid...)
+	binary.LittleEndian.PutUint32(dst[at-4:], uint32(len(valid)))
+	return dst
+}
+
+func isASCII[T ~[]byte | ~string](s T) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// appendName appends a short word that is nearly always one of few: Python keeps it once.
+func appendName(dst []byte, s string) []byte {
+	if len(s) > 8 || !isASCII(s) {
+		return AppendText(dst, s)
+	}
+	return append(append(dst, codeShortInter, byte(len(s))), s...)
 }
 
 // AppendTuple appends the beginning of a tuple of n values, at most 255.

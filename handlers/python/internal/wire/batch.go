@@ -6,8 +6,9 @@ import (
 	"github.com/gale-server/gale/asgi"
 )
 
-// messageHead is what a message of a batch begins with: its length, and a list.
-const messageHead = HeadBytes + 5
+// maxFrameBytes bounds a frame, and is from where a message is closed before the next
+// one: both together fit into a message.
+const maxFrameBytes = MaxMessageBytes / 2
 
 // Batch gathers frames for a link, in as many messages as they need. The zero Batch is
 // ready.
@@ -26,7 +27,7 @@ func (b *Batch) Len() int { return len(b.buf) }
 // Finish returns the messages, and how many they are. They are valid until the next
 // frame is added to the batch, which is empty now.
 func (b *Batch) Finish() (p []byte, messages int) {
-	b.close(len(b.buf))
+	b.close()
 	p, messages = b.buf, b.closed
 	b.buf, b.start, b.frames, b.closed = b.buf[:0], 0, 0, 0
 	return p, messages
@@ -39,46 +40,48 @@ func (b *Batch) Shrink(most int) {
 	}
 }
 
-// close ends the message under way at an offset.
-func (b *Batch) close(end int) {
+// close ends the message under way.
+func (b *Batch) close() {
 	if b.frames == 0 {
 		return
 	}
-	binary.LittleEndian.PutUint32(b.buf[b.start:], uint32(end-b.start-HeadBytes))
+	binary.LittleEndian.PutUint32(b.buf[b.start:], uint32(len(b.buf)-b.start-HeadBytes))
 	binary.LittleEndian.PutUint32(b.buf[b.start+HeadBytes+1:], uint32(b.frames))
-	b.start, b.frames = end, 0
+	b.start, b.frames = len(b.buf), 0
 	b.closed++
 }
 
 // begin begins a frame.
 func (b *Batch) begin(kind int, fields int) (at int) {
-	if b.frames == 0 {
-		b.buf = append(b.buf, make([]byte, HeadBytes)...)
-		b.buf = AppendList(b.buf, 0)
+	if len(b.buf)-b.start > maxFrameBytes {
+		b.close()
 	}
+	if b.frames == 0 {
+		b.buf = AppendList(append(b.buf, make([]byte, HeadBytes)...), 0)
+	}
+	b.frames++
 	at = len(b.buf)
 	b.buf = AppendInt(AppendTuple(b.buf, fields), int64(kind))
 	return at
 }
 
-// end ends the frame that began at an offset. One with which its message would be too
-// long begins another.
-func (b *Batch) end(at int) {
-	if len(b.buf)-b.start-HeadBytes <= MaxMessageBytes || b.frames == 0 {
-		b.frames++
-		return
+// end ends the frame that began at an offset. It takes back one that is too large, and
+// is false then.
+func (b *Batch) end(at int) bool {
+	if len(b.buf)-at <= maxFrameBytes {
+		return true
 	}
-	b.close(at)
-	b.buf = append(b.buf, make([]byte, messageHead)...)
-	copy(b.buf[at+messageHead:], b.buf[at:len(b.buf)-messageHead])
-	clear(b.buf[at : at+messageHead])
-	b.buf[at+HeadBytes] = codeList
-	b.frames = 1
+	b.buf = b.buf[:at]
+	if b.frames--; b.frames == 0 {
+		b.buf = b.buf[:b.start]
+	}
+	return false
 }
 
 func (b *Batch) int(v int64)     { b.buf = AppendInt(b.buf, v) }
 func (b *Batch) bool(v bool)     { b.buf = AppendBool(b.buf, v) }
 func (b *Batch) text(s string)   { b.buf = AppendText(b.buf, s) }
+func (b *Batch) name(s string)   { b.buf = appendName(b.buf, s) }
 func (b *Batch) octets(s string) { b.buf = AppendBytes(b.buf, s) }
 
 // address appends an end of a connection, or None.
@@ -101,8 +104,8 @@ func (b *Batch) common(s *asgi.Scope) {
 	b.text(s.Path)
 	b.octets(s.RawPath)
 	b.octets(s.QueryString)
-	b.text(s.HTTPVersion)
-	b.text(s.Scheme)
+	b.name(s.HTTPVersion)
+	b.name(s.Scheme)
 	b.text(s.RootPath)
 	b.buf = AppendList(b.buf, len(s.Headers))
 	for _, h := range s.Headers {
@@ -154,19 +157,20 @@ func (b *Batch) extra(s *asgi.Scope) {
 	b.buf = AppendEnd(AppendEnd(b.buf))
 }
 
-// Request adds a request with the first piece of its body.
-func (b *Batch) Request(sid uint32, s *asgi.Scope, body []byte, more bool) {
+// Request adds a request with the first piece of its body. It is false, and nothing is
+// added, if the request is too large.
+func (b *Batch) Request(sid uint32, s *asgi.Scope, body []byte, more bool) bool {
 	at := b.begin(Request, 15)
 	b.int(int64(sid))
-	b.text(s.Method)
+	b.name(s.Method)
 	b.common(s)
 	b.buf = AppendBytes(b.buf, body)
 	b.bool(more)
-	b.end(at)
+	return b.end(at)
 }
 
-// WebSocket adds a WebSocket.
-func (b *Batch) WebSocket(sid uint32, s *asgi.Scope) {
+// WebSocket adds a WebSocket, as Request does a request.
+func (b *Batch) WebSocket(sid uint32, s *asgi.Scope) bool {
 	at := b.begin(WebSocket, 13)
 	b.int(int64(sid))
 	b.common(s)
@@ -174,7 +178,7 @@ func (b *Batch) WebSocket(sid uint32, s *asgi.Scope) {
 	for _, protocol := range s.Subprotocols {
 		b.text(protocol)
 	}
-	b.end(at)
+	return b.end(at)
 }
 
 // Variable is an entry of a WSGI environ. Its value is text that has one code point for
@@ -182,8 +186,8 @@ func (b *Batch) WebSocket(sid uint32, s *asgi.Scope) {
 type Variable struct{ Name, Value string }
 
 // WSGI adds a request for a WSGI application. Its body is body, or in a file if path is
-// not empty.
-func (b *Batch) WSGI(sid uint32, environ []Variable, body []byte, path string) {
+// not empty. It is false as Request is.
+func (b *Batch) WSGI(sid uint32, environ []Variable, body []byte, path string) bool {
 	at := b.begin(WSGI, 4)
 	b.int(int64(sid))
 	b.buf = AppendDict(b.buf)
@@ -197,7 +201,7 @@ func (b *Batch) WSGI(sid uint32, environ []Variable, body []byte, path string) {
 	} else {
 		b.buf = AppendBytes(b.buf, body)
 	}
-	b.end(at)
+	return b.end(at)
 }
 
 // Body adds a piece of the body of a request.

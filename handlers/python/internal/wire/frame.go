@@ -6,9 +6,6 @@ import (
 	"github.com/gale-server/gale/asgi"
 )
 
-// maxFields bounds the fields of a head, and the links of a hint.
-const maxFields = 4096
-
 // Frame is one frame of a worker. Which fields are set depends on Kind. Data, Links and
 // the texts lie in the message, the strings do not.
 type Frame struct {
@@ -39,7 +36,11 @@ func (r *Reader) Frames() int { return r.Items() }
 func (r *Reader) Frame(f *Frame) error {
 	fields := r.Tuple()
 	headers, links := f.Headers[:0], f.Links[:0]
-	*f = Frame{Kind: int(r.Within(Response, Deny)), Headers: headers, Links: links}
+	kind := r.Int()
+	if kind < Response || kind > Deny {
+		r.fail(errUnknown)
+	}
+	*f = Frame{Kind: int(kind), Headers: headers, Links: links}
 	want := [...]int{Response: 5, Start: 6, Chunk: 4, Trailers: 4, Hint: 3, File: 6, Accept: 4, Send: 4, Close: 4, Took: 3, End: 3, Seen: 2, Deny: 6}
 	switch {
 	case r.err != nil:
@@ -102,10 +103,6 @@ func (r *Reader) status() int { return int(r.Within(100, 999)) }
 // headers reads a list of pairs. Their text is one string.
 func (r *Reader) headers(list []asgi.Header) []asgi.Header {
 	n := r.Items()
-	if n > maxFields {
-		r.fail(errLarge)
-		return nil
-	}
 	for range n {
 		if r.Items() != 2 {
 			r.fail(errFields)
@@ -159,10 +156,6 @@ func common(name []byte) string {
 
 func (r *Reader) links(list []string) []string {
 	n := r.Items()
-	if n > maxFields {
-		r.fail(errLarge)
-		return nil
-	}
 	for range n {
 		list = append(list, string(r.Octets()))
 	}

@@ -181,11 +181,29 @@ func TestBatch(t *testing.T) {
 		b.Body(1, piece, true)
 	}
 	p, n := b.Finish()
-	if got := split(t, p); n != 3 || !reflect.DeepEqual(got, []int{15, 15, 10}) {
+	if got := split(t, p); n != 5 || !reflect.DeepEqual(got, []int{8, 8, 8, 8, 8}) {
 		t.Errorf("%v in %d messages", got, n)
 	}
 	if bytes.Count(p, piece) != 40 {
 		t.Error("the pieces are not whole")
+	}
+}
+
+// A frame that is too large is refused, and leaves the others as they are.
+func TestBatchRefuses(t *testing.T) {
+	var b Batch
+	large := &asgi.Scope{QueryString: strings.Repeat("q", maxFrameBytes)}
+	if b.Request(1, large, nil, false) || b.WebSocket(1, large) || b.WSGI(1, []Variable{{"Q", large.QueryString}}, nil, "") || b.Len() > 0 {
+		t.Errorf("%d bytes", b.Len())
+	}
+	b.Credit(1, 5)
+	if b.Request(1, large, nil, false) {
+		t.Error("a request that is too large is taken")
+	}
+	b.Credit(1, 5)
+	p, n := b.Finish()
+	if got := split(t, p); n != 1 || !reflect.DeepEqual(got, []int{2}) {
+		t.Errorf("%v in %d messages", got, n)
 	}
 }
 
