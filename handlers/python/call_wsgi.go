@@ -16,7 +16,6 @@ import (
 // Loop-owned: call only from the loop of its exchange.
 type invocation struct {
 	spoken
-	h       *Handler
 	scope   *asgi.Scope // until the worker has it
 	waiter  *waiter     // while there is no worker, or no thread
 	begun   bool        // the worker has it
@@ -24,11 +23,16 @@ type invocation struct {
 	ended   bool        // so is the end of it
 	file    bool        // the worker waits for a file to be taken
 	in, out spool
+
+	// What announce says.
+	size int64
+	body []byte
+	path string // of the body's file, or empty
 }
 
 func (h *Handler) openWSGI(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
-	c := &invocation{h: h, scope: scope}
-	c.x = x
+	c := &invocation{scope: scope}
+	c.h, c.x, c.threaded = h, x, true
 	c.in.init(h, x)
 	c.out.init(h, x)
 	if value, ok := scope.Header("content-length"); ok {
@@ -105,7 +109,7 @@ func (c *invocation) give(status int, text string) {
 
 // submit gives the request to a worker with a free thread, or has it wait.
 func (c *invocation) submit() {
-	if c.try() {
+	if c.h.waiting.empty() && c.try() {
 		return
 	}
 	c.waiter = c.h.wait(c.x, c.try, func(error) {
@@ -121,15 +125,25 @@ func (c *invocation) try() bool {
 		return false
 	}
 	c.begun = true
-	scope, memory, path := c.scope, c.in.memory, c.in.path()
-	c.scope = nil
-	size := c.in.size
-	c.begin(c, func(l *link, sid uint32) {
-		l.environ = appendEnviron(l.environ[:0], scope, size)
-		l.out.WSGI(sid, l.environ, memory, path)
-		clear(l.environ)
-	})
+	c.size, c.body, c.path = c.in.size, c.in.memory, c.in.path()
+	c.begin(c)
 	return true
+}
+
+func (c *invocation) announce(out *wire.Batch, sid uint32) bool {
+	l := c.link
+	l.environ = appendEnviron(l.environ[:0], c.scope, c.size)
+	ok := out.WSGI(sid, l.environ, c.body, c.path)
+	clear(l.environ)
+	c.scope, c.body = nil, nil
+	return ok
+}
+
+func (c *invocation) tooLarge() {
+	if !c.finished {
+		c.finish()
+		c.give(431, "the fields of the request are too large\n")
+	}
 }
 
 func (c *invocation) frame(f *wire.Frame) {
@@ -140,12 +154,11 @@ func (c *invocation) frame(f *wire.Frame) {
 	switch f.Kind {
 	case wire.Response:
 		if err = c.head(f); err == nil {
-			c.over()
-			c.release()
+			c.in.close()
 			err = c.last(f.Data)
 		}
 	case wire.Start:
-		if err = c.head(f); err == nil {
+		if err = c.head(f); err == nil && len(f.Data) > 0 {
 			err = c.piece(f.Data)
 		}
 	case wire.Chunk:
@@ -155,15 +168,12 @@ func (c *invocation) frame(f *wire.Frame) {
 		case f.More:
 			err = c.piece(f.Data)
 		default:
-			c.over()
-			c.release()
+			c.in.close()
 			err = c.last(f.Data)
 		}
 	case wire.File:
 		err = c.sendFile(f)
 	case wire.End:
-		c.over()
-		c.release()
 		c.end(f.Reason)
 	case wire.Took:
 	default:
@@ -180,13 +190,6 @@ func (c *invocation) close() {
 	c.out.close()
 }
 
-// release gives the thread back, and what the request needed.
-func (c *invocation) release() {
-	c.answered()
-	c.in.close()
-	c.h.waiting.next()
-}
-
 func (c *invocation) head(f *wire.Frame) error {
 	if c.started {
 		return &protocolError{"a second head"}
@@ -198,11 +201,15 @@ func (c *invocation) head(f *wire.Frame) error {
 // piece sends a piece of the body, or keeps it if the client is slow.
 func (c *invocation) piece(p []byte) error {
 	if c.out.empty() && !c.x.Congested() {
-		c.owe(len(p))
-		return c.x.Send(&asgi.HTTPResponseBody{Body: p, MoreBody: true})
+		if err := c.x.Send(&asgi.HTTPResponseBody{Body: p, MoreBody: true}); err != nil {
+			return err
+		}
+		return c.owe(len(p))
+	}
+	if c.owed += len(p); c.owed > windowBytes {
+		return &protocolError{"more of a body than there is credit for"}
 	}
 	c.out.force(p)
-	c.owed += len(p)
 	c.keep()
 	return nil
 }
@@ -279,9 +286,8 @@ func (c *invocation) sendFile(f *wire.Frame) error {
 	case !c.started:
 		return &protocolError{"a file before the head"}
 	case f.Path != "":
-		c.over()
-		c.release()
 		c.finish()
+		c.close()
 		return c.x.Send(&asgi.HTTPResponsePathSend{Path: f.Path})
 	case !c.out.empty() || c.x.Congested():
 		c.taken(false)
@@ -314,7 +320,6 @@ func (c *invocation) broken() {
 	}
 	c.finish()
 	c.close()
-	c.h.waiting.next()
 	if c.started {
 		c.x.End(errWorkerDied)
 		return

@@ -136,8 +136,8 @@ func (h *Handler) drain(ev *asgi.Drain) {
 }
 
 func (h *Handler) openHTTP(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
-	r := &request{h: h, scope: scope}
-	r.x = x
+	r := &request{scope: scope}
+	r.h, r.x = h, x
 	if h.assign(&r.spoken) {
 		return r
 	}
@@ -156,8 +156,8 @@ func (h *Handler) openHTTP(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 }
 
 func (h *Handler) openWebSocket(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
-	w := &webSocket{h: h, scope: scope}
-	w.x = x
+	w := &webSocket{scope: scope}
+	w.h, w.x = h, x
 	if h.assign(&w.spoken) {
 		return w
 	}
@@ -202,12 +202,12 @@ func (h *Handler) assign(s *spoken) bool {
 		var l *link
 		var err error
 		if links != nil {
-			l, err = links.to(w)
+			l, err = links.to(h, w)
 		} else {
-			l, err = h.pumps.to(w)
+			l, err = h.pumps.to(h, w)
 			s.loop = loop
 		}
-		if err != nil || links != nil && l.full() {
+		if err != nil || l.full() {
 			w.end()
 			continue
 		}
@@ -240,11 +240,11 @@ func (h *Handler) linksOf(loop asgi.Loop) *loopLinks {
 	return l
 }
 
-func (ls *loopLinks) to(w *worker) (*link, error) {
+func (ls *loopLinks) to(h *Handler, w *worker) (*link, error) {
 	if l, ok := ls.links[w]; ok {
 		return l, nil
 	}
-	l, err := w.open(ls.loop, func(*link) {
+	l, err := w.open(h, ls.loop, func(*link) {
 		if delete(ls.links, w); len(ls.links) == 0 {
 			ls.empty()
 		}

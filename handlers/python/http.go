@@ -1,6 +1,7 @@
 package python
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -26,8 +27,9 @@ func (e *ApplicationError) Error() string { return "python: the application fail
 // Loop-owned: call only from the loop of its exchange.
 type request struct {
 	spoken
-	h       *Handler
 	scope   *asgi.Scope // until the worker has it
+	first   []byte      // of the body, the piece that goes with the request; until then
+	whole   bool        // it is all of the body
 	begun   bool        // the worker has it
 	started bool        // the head of the response is there
 	more    bool        // trailers follow the body
@@ -44,7 +46,7 @@ func (r *request) Receive(ev asgi.ReceiveEvent) {
 		switch {
 		case r.finished:
 		case r.begun:
-			r.body(ev.Body, ev.MoreBody)
+			r.carry(bodyCargo, ev.Body, ev.MoreBody)
 		default:
 			r.send(ev.Body, ev.MoreBody)
 		}
@@ -64,17 +66,28 @@ func (r *request) Receive(ev asgi.ReceiveEvent) {
 // send gives the request to the worker, with the first piece of its body.
 func (r *request) send(body []byte, more bool) {
 	r.begun = true
-	scope := r.scope
-	r.scope = nil
-	first := body[:min(len(body), wire.PieceBytes)]
-	rest := body[len(first):]
+	n := min(len(body), wire.PieceBytes)
+	r.first, r.whole = body[:n], !more && n == len(body)
 	if r.loop != nil {
-		first = append([]byte(nil), first...)
+		r.first = bytes.Clone(r.first)
 	}
-	r.begin(r, func(l *link, sid uint32) { l.out.Request(sid, scope, first, more || len(rest) > 0) })
-	r.hold(len(first))
-	if len(rest) > 0 {
-		r.body(rest, more)
+	r.hold(n)
+	r.begin(r)
+	if n < len(body) && !r.finished {
+		r.carry(bodyCargo, body[n:], more)
+	}
+}
+
+func (r *request) announce(out *wire.Batch, sid uint32) bool {
+	ok := out.Request(sid, r.scope, r.first, !r.whole)
+	r.scope, r.first = nil, nil
+	return ok
+}
+
+func (r *request) tooLarge() {
+	if !r.finished {
+		r.finish()
+		_ = handlers.Respond(r.x, 431, []byte("the fields of the request are too large\n"))
 	}
 }
 
@@ -86,10 +99,10 @@ func (r *request) frame(f *wire.Frame) {
 	switch f.Kind {
 	case wire.Response:
 		if err = r.head(f, false); err == nil {
-			err = r.last(f.Data)
+			r.last(f.Data)
 		}
 	case wire.Start:
-		if err = r.head(f, f.HasTrailers); err == nil {
+		if err = r.head(f, f.HasTrailers); err == nil && len(f.Data) > 0 {
 			err = r.chunk(f.Data)
 		}
 	case wire.Chunk:
@@ -132,7 +145,7 @@ func (r *request) head(f *wire.Frame, trailers bool) error {
 }
 
 // last sends the end of the body, and with it of the response.
-func (r *request) last(p []byte) error {
+func (r *request) last(p []byte) {
 	r.piece = asgi.HTTPResponseBody{Body: p}
 	r.finish()
 	err := r.x.Send(&r.piece)
@@ -140,7 +153,6 @@ func (r *request) last(p []byte) error {
 	if err != nil && !errors.Is(err, asgi.ErrDisconnected) {
 		r.x.End(err)
 	}
-	return nil
 }
 
 func (r *request) chunk(p []byte) error {
@@ -148,15 +160,15 @@ func (r *request) chunk(p []byte) error {
 	err := r.x.Send(&r.piece)
 	r.piece.Body = nil
 	if err == nil {
-		r.owe(len(p))
+		err = r.owe(len(p))
 	}
 	return err
 }
 
 func (r *request) lastChunk(p []byte) error {
 	if !r.more {
-		r.over()
-		return r.last(p)
+		r.last(p)
+		return nil
 	}
 	r.piece = asgi.HTTPResponseBody{Body: p}
 	err := r.x.Send(&r.piece)
@@ -167,7 +179,6 @@ func (r *request) lastChunk(p []byte) error {
 func (r *request) trailers(f *wire.Frame) error {
 	if !f.More {
 		r.finish()
-		r.over()
 	}
 	return r.x.Send(&asgi.HTTPResponseTrailers{Headers: f.Headers, MoreTrailers: f.More})
 }
@@ -180,7 +191,6 @@ func (r *request) sendFile(f *wire.Frame) error {
 	}
 	if f.Path != "" {
 		r.finish()
-		r.over()
 		return r.x.Send(&asgi.HTTPResponsePathSend{Path: f.Path})
 	}
 	file, err := r.worker.openFile(f.FD)

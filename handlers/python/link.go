@@ -13,16 +13,13 @@ import (
 )
 
 const (
-	// windowBytes is what may be on its way in each direction of a stream.
-	windowBytes = 256 << 10
-	// narrowBytes is that window while all streams of a worker hold more than
-	// Config.MaxHeldBytes.
-	narrowBytes = 16 << 10
 	// maxBatchBytes is what may wait for a worker that does not read before it gets no
 	// more requests.
 	maxBatchBytes = 4 << 20
 	// keptBatchBytes is how much memory a link keeps for its next batch.
 	keptBatchBytes = 256 << 10
+	// keptHeaders is for how many header fields it keeps memory.
+	keptHeaders = 256
 )
 
 // load is how busy a worker is, for those who choose one.
@@ -38,6 +35,7 @@ type load struct {
 //
 // Loop-owned: call only from its loop.
 type link struct {
+	h       *Handler
 	worker  *worker
 	loop    asgi.Loop
 	socket  asgi.Socket // nil until it is open
@@ -51,43 +49,16 @@ type link struct {
 	sent    int64  // messages
 	seen    int64  // of them, messages the worker has begun with
 	dead    bool
+	stuck   atomic.Bool // more than maxBatchBytes wait. Any goroutine may read it
 }
-
-// linked is gale's side of a request or WebSocket that a worker has.
-type linked interface {
-	base() *spoken
-	// frame acts on a frame of the worker. It is called on the loop of the exchange; f is
-	// valid during the call only.
-	frame(f *wire.Frame)
-	// broken says that the worker is gone. It is called on the loop of the exchange.
-	broken()
-}
-
-// spoken is what all streams have. Its link part belongs to the link's loop, the rest to
-// the exchange's. On the event loop these are the same.
-type spoken struct {
-	x      asgi.Exchange
-	worker *worker
-	link   *link
-	sid    uint32    // the link's
-	loop   asgi.Loop // of the exchange, if it is not the link's; else nil
-
-	held     int  // bytes that the worker has not given credit for
-	owed     int  // bytes that the worker is owed credit for
-	paused   bool // the exchange is, since enough is held
-	pending  bool // it counts as such
-	finished bool // nothing more is to be sent to the exchange
-}
-
-func (s *spoken) base() *spoken { return s }
 
 // open makes the link of a worker on a loop.
-func (w *worker) open(loop asgi.Loop, closed func(*link)) (*link, error) {
+func (w *worker) open(h *Handler, loop asgi.Loop, closed func(*link)) (*link, error) {
 	file, err := w.openLink()
 	if err != nil {
 		return nil, err
 	}
-	l := &link{worker: w, loop: loop, closed: closed, streams: make(map[uint32]linked)}
+	l := &link{h: h, worker: w, loop: loop, closed: closed, streams: make(map[uint32]linked)}
 	err = loop.Attach(file, func(s asgi.Socket) asgi.SocketReceiver {
 		l.socket = s
 		s.Schedule()
@@ -99,18 +70,25 @@ func (w *worker) open(loop asgi.Loop, closed func(*link)) (*link, error) {
 	return l, nil
 }
 
-// on runs fn on the link's loop: at once if the exchange is on the same. It is false if that
-// loop is over: then the link is dead.
-func (s *spoken) on(fn func(l *link)) (ok bool) {
-	if s.loop == nil {
-		fn(s.link)
-		return true
+// begin gives a stream its number, and says its first frame.
+func (l *link) begin(self linked) {
+	s := self.base()
+	if l.dead { // it died meanwhile
+		l.ended(s)
+		s.tell(self.broken)
+		return
 	}
-	return s.link.loop.Post(func() { fn(s.link) })
+	l.enter(self)
+	if !self.announce(&l.out, s.sid) {
+		l.leave(s)
+		s.tell(self.tooLarge)
+		return
+	}
+	l.flush()
 }
 
 // enter gives a stream its number.
-func (l *link) enter(s linked) uint32 {
+func (l *link) enter(self linked) {
 	for {
 		if l.last++; l.last > math.MaxInt32 {
 			l.last = 1
@@ -119,15 +97,28 @@ func (l *link) enter(s linked) uint32 {
 			break
 		}
 	}
-	l.streams[l.last] = s
-	return l.last
+	l.streams[l.last] = self
+	s := self.base()
+	s.sid, s.entered = l.last, true
 }
 
-// leave forgets a stream: neither side says more about it.
-func (l *link) leave(sid uint32) {
-	if s, ok := l.streams[sid]; ok {
-		delete(l.streams, sid)
-		s.base().worker.end()
+// leave forgets a stream: the worker says no more about it.
+func (l *link) leave(s *spoken) {
+	if s.entered {
+		s.entered = false
+		delete(l.streams, s.sid)
+		l.ended(s)
+	}
+}
+
+// ended counts the end of a stream that has begun.
+func (l *link) ended(s *spoken) {
+	if s.threaded {
+		l.worker.load.pending.Add(-1)
+	}
+	l.worker.end()
+	if s.threaded {
+		l.h.waiting.next() // a thread is free
 	}
 }
 
@@ -135,6 +126,9 @@ func (l *link) leave(sid uint32) {
 func (l *link) flush() {
 	if l.socket != nil {
 		l.socket.Schedule()
+	}
+	if l.out.Len() > maxBatchBytes {
+		l.stuck.Store(true)
 	}
 }
 
@@ -150,12 +144,15 @@ func (l *link) Turn() {
 	l.sent += int64(messages)
 	l.socket.Write(p)
 	l.out.Shrink(keptBatchBytes)
+	if l.stuck.CompareAndSwap(true, false) {
+		l.h.waiting.next()
+	}
 }
 
 func (l *link) Drained() { l.Turn() }
 
 // full reports whether the worker does not read what it has already.
-func (l *link) full() bool { return l.out.Len() > maxBatchBytes }
+func (l *link) full() bool { return l.stuck.Load() }
 
 // Data takes messages of the worker.
 func (l *link) Data(p []byte) {
@@ -240,6 +237,9 @@ func (l *link) message(p []byte) error {
 	if r.Err() == nil && r.Rest() > 0 {
 		return errors.New("bytes behind a message")
 	}
+	if cap(l.frame.Headers) > keptHeaders {
+		l.frame.Headers = nil
+	}
 	return r.Err()
 }
 
@@ -248,32 +248,21 @@ func (l *link) take(f *wire.Frame) error {
 	if f.Kind == wire.Seen {
 		return l.sawUpTo(f.N)
 	}
-	s, ok := l.streams[f.Stream]
+	self, ok := l.streams[f.Stream]
 	if !ok {
 		return nil
 	}
-	if isLast(f) {
-		l.leave(f.Stream)
+	s := self.base()
+	if s.isLast(f) {
+		l.leave(s)
 	}
-	b := s.base()
-	if b.loop == nil {
-		s.frame(f)
+	if s.loop == nil {
+		self.frame(f)
 		return nil
 	}
 	f = f.Clone()
-	b.loop.Post(func() { s.frame(f) })
+	s.loop.Post(func() { self.frame(f) })
 	return nil
-}
-
-// isLast reports whether a worker says no more about the stream of f.
-func isLast(f *wire.Frame) bool {
-	switch f.Kind {
-	case wire.Response, wire.Close, wire.End:
-		return true
-	case wire.Chunk, wire.Trailers, wire.Deny:
-		return false // trailers may follow a last chunk: the stream knows
-	}
-	return false
 }
 
 // sawUpTo notes that the worker has begun with n messages.
@@ -295,13 +284,10 @@ func (l *link) Closed(error) {
 	l.dead = true
 	l.worker.load.unseen.Store(0)
 	l.closed(l)
-	for sid, s := range l.streams {
-		l.leave(sid)
-		if b := s.base(); b.loop == nil {
-			s.broken()
-		} else {
-			b.loop.Post(s.broken)
-		}
+	for _, self := range l.streams {
+		s := self.base()
+		l.leave(s)
+		s.tell(self.broken)
 	}
 	l.out, l.in = wire.Batch{}, nil
 }

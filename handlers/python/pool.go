@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,8 @@ type pool struct {
 	boot    string // the program of python -c; tests have others
 	sources map[string]string
 	classes []string // of Config.Executor
+
+	deliver func(w *worker, number int, theirs *os.File) // gives a worker its end of a link; tests have others
 
 	extensions         []string // of ASGI that gale offers
 	restBeforeWeighing time.Duration
@@ -63,8 +66,8 @@ const (
 func newPool(config *Config) *pool {
 	p := &pool{
 		config: config, onReady: func() {}, boot: source.Boot(), sources: source.Sources(), restBeforeWeighing: time.Minute,
-		classes: classNames(config.Executor),
-		live:    map[*worker]struct{}{}, change: make(chan struct{}),
+		classes: classNames(config.Executor), deliver: func(w *worker, number int, theirs *os.File) { w.control.link(number, theirs) },
+		live: map[*worker]struct{}{}, change: make(chan struct{}),
 	}
 	p.serving.Store(new([]*worker))
 	return p

@@ -18,13 +18,13 @@ type pumps struct {
 	links map[*worker]*link
 }
 
-func (p *pumps) to(w *worker) (*link, error) {
+func (p *pumps) to(h *Handler, w *worker) (*link, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if l, ok := p.links[w]; ok {
 		return l, nil
 	}
-	l, err := w.open(newPump(), func(*link) {
+	l, err := w.open(h, newPump(), func(*link) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		delete(p.links, w)

@@ -3,6 +3,7 @@ package python
 import (
 	"container/list"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gale-server/gale/asgi"
 )
@@ -13,6 +14,7 @@ import (
 type waiting struct {
 	most int
 
+	waits atomic.Int32 // the length of the queue
 	mu    sync.Mutex
 	queue list.List // of *waiter
 }
@@ -43,8 +45,8 @@ func (h *Handler) wait(x asgi.Exchange, try func() bool, failed func(why error))
 			failed(h.hopeless())
 		}
 	})
-	if len(h.pool.ready()) > 0 { // one has become ready meanwhile
-		h.waiting.wake()
+	if len(h.pool.ready()) > 0 { // one has become ready meanwhile, or has room
+		h.waiting.next()
 	}
 	return w
 }
@@ -64,6 +66,7 @@ func (q *waiting) enter(w *waiter) bool {
 		return false
 	}
 	w.place = q.queue.PushBack(w)
+	q.waits.Add(1)
 	return true
 }
 
@@ -79,6 +82,7 @@ func (q *waiting) leave(w *waiter) bool {
 	}
 	q.queue.Remove(w.place)
 	w.place = nil
+	q.waits.Add(-1)
 	return true
 }
 
@@ -92,8 +96,11 @@ func (q *waiting) wake() {
 	}
 }
 
-// next has the one that has waited longest try again: a thread is free.
+// next has the one that has waited longest try again: there is room for one more.
 func (q *waiting) next() {
+	if q.waits.Load() == 0 {
+		return
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if e := q.queue.Front(); e != nil {
@@ -102,12 +109,19 @@ func (q *waiting) next() {
 	}
 }
 
-// again is wake for one, on its loop.
+// empty reports whether nobody waits.
+func (q *waiting) empty() bool { return q.waits.Load() == 0 }
+
+// again is wake for one, on its loop. Where it found room, or has left, another may.
 func (q *waiting) again(w *waiter) {
 	q.mu.Lock()
 	waits := w.place != nil
 	q.mu.Unlock()
-	if waits && w.try() && q.leave(w) {
+	if waits && !w.try() {
+		return
+	}
+	if q.leave(w) {
 		w.timer.Stop()
 	}
+	q.next()
 }

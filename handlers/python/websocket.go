@@ -17,7 +17,6 @@ const codeRestart = 1012
 // Loop-owned: call only from the loop of its exchange.
 type webSocket struct {
 	spoken
-	h        *Handler
 	scope    *asgi.Scope // until the worker has it
 	begun    bool
 	accepted bool
@@ -37,7 +36,7 @@ func (w *webSocket) Receive(ev asgi.ReceiveEvent) {
 		}
 	case *asgi.WebSocketReceive:
 		if !w.finished {
-			w.spoken.message(ev.Kind, ev.Data)
+			w.carry(cargoOf(ev.Kind), ev.Data, false)
 		}
 	case *asgi.WebSocketDisconnect:
 		w.h.waiting.leave(w.waiter)
@@ -52,12 +51,30 @@ func (w *webSocket) Receive(ev asgi.ReceiveEvent) {
 	}
 }
 
+func cargoOf(kind asgi.MessageKind) cargo {
+	if kind == asgi.Text {
+		return textCargo
+	}
+	return binaryCargo
+}
+
 // send gives the WebSocket to the worker.
 func (w *webSocket) send() {
 	w.begun = true
-	scope := w.scope
+	w.begin(w)
+}
+
+func (w *webSocket) announce(out *wire.Batch, sid uint32) bool {
+	ok := out.WebSocket(sid, w.scope)
 	w.scope = nil
-	w.begin(w, func(l *link, sid uint32) { l.out.WebSocket(sid, scope) })
+	return ok
+}
+
+func (w *webSocket) tooLarge() {
+	if !w.finished {
+		w.finish()
+		w.refuse(431, "the fields of the request are too large\n")
+	}
 }
 
 func (w *webSocket) frame(f *wire.Frame) {
@@ -109,8 +126,7 @@ func (w *webSocket) part(f *wire.Frame) error {
 		w.isText = f.IsText
 		w.parts = append(w.parts, p...)
 		if f.More {
-			w.owe(n)
-			return nil
+			return w.owe(n)
 		}
 		p, w.parts = w.parts, nil
 	}
@@ -121,7 +137,7 @@ func (w *webSocket) part(f *wire.Frame) error {
 	err := w.x.Send(&w.message)
 	w.message.Data = nil
 	if err == nil {
-		w.owe(n)
+		err = w.owe(n)
 	}
 	return err
 }
@@ -131,11 +147,10 @@ func (w *webSocket) denial(f *wire.Frame) error {
 	n, more := len(f.Data), f.More
 	if !more {
 		w.finish()
-		w.over()
 	}
 	err := w.x.Send(&asgi.WebSocketDenialBody{Body: bytes.Clone(f.Data), MoreBody: more})
 	if err == nil && more {
-		w.owe(n)
+		err = w.owe(n)
 	}
 	return err
 }

@@ -277,7 +277,7 @@ func (w *worker) openLink() (*os.File, error) {
 		return nil, ErrClosed
 	}
 	w.links = append(w.links, handle)
-	w.control.link(len(w.links), theirs)
+	w.pool.deliver(w, len(w.links), theirs)
 	return ours, nil
 }
 

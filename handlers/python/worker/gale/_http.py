@@ -123,9 +123,16 @@ class HTTPStream(Stream):
 
     def release(self):
         """Sends the head that is held: the application takes its time with the body."""
+        if self.begin():
+            self.link.push((CHUNK, self.sid, b"", True))
+
+    def begin(self):
+        """Sends the head without a body, which gale holds until the next frame."""
         head, self.head = self.head, None
-        if head is not None and not self.gone:
-            self.link.push((START, self.sid, head[0], head[1], self.trailers, b""))
+        if head is None or self.gone:
+            return False
+        self.link.push((START, self.sid, head[0], head[1], self.trailers, b""))
+        return True
 
     async def flow(self, body, more):
         """Sends a piece of the body, in as many frames as it takes."""
@@ -145,7 +152,7 @@ class HTTPStream(Stream):
                 self.link.push((CHUNK, self.sid, piece, False), n)
                 if not self.trailers:
                     self.done()
-            elif piece:
+            elif piece or not n:
                 self.link.push((CHUNK, self.sid, piece, True), n)
             size -= n
             if not size:
@@ -172,7 +179,7 @@ class HTTPStream(Stream):
             raise RuntimeError("http.response.pathsend came after http.response.body")
         if not os.path.isabs(path):
             raise ValueError("http.response.pathsend needs an absolute path")
-        self.release()
+        self.begin()
         self.link.push((FILE, self.sid, path, 0, -1, False))
         self.done()
 
@@ -188,7 +195,7 @@ class HTTPStream(Stream):
         size = max(os.fstat(fd).st_size - at, 0)
         if count is not None:
             size = min(size, number(count, "count"))
-        self.release()
+        self.begin()
         self.taken = self.link.loop.create_future()
         self.link.push((FILE, self.sid, fd, at, size, True))
         ok = await self.taken
