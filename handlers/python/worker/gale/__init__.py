@@ -46,14 +46,16 @@ async def publish(
     *,
     event: Optional[str] = None,
     idempotency_key: Optional[str] = None,
+    ttl: Optional[float] = None,
     timeout: Optional[float] = None,
 ) -> Position:
     """Publishes to a channel of gale's hub. Returns the position in its history.
 
     A second publication with the same idempotency key is none. str goes as UTF-8.
-    timeout is in seconds; None waits for gale.
+    ttl is for how many seconds the history keeps it; None is as the hub is configured.
+    timeout is how many seconds to wait for gale; None is without end.
     """
-    payload = _calls.publish(channel, data, event, idempotency_key)
+    payload = _calls.publish(channel, data, event, idempotency_key, ttl)
     return _calls.position(channel, await _client.call_async("publish", payload, timeout))
 
 
@@ -63,10 +65,11 @@ async def broadcast(
     *,
     event: Optional[str] = None,
     idempotency_key: Optional[str] = None,
+    ttl: Optional[float] = None,
     timeout: Optional[float] = None,
-) -> List[Position]:
-    """Publishes the same to several channels."""
-    payload = _calls.broadcast(channels, data, event, idempotency_key)
+) -> List[Union[Position, Error]]:
+    """Publishes the same to several channels. In place of a position stands the error of a channel that failed."""
+    payload = _calls.broadcast(channels, data, event, idempotency_key, ttl)
     return _calls.positions(await _client.call_async("broadcast", payload, timeout))
 
 
@@ -80,7 +83,7 @@ async def history(
 ) -> History:
     """Reads what a channel keeps: after a position, at most limit publications, oldest first if not reverse."""
     payload = _calls.history(channel, since, limit, reverse)
-    return _calls.page(await _client.call_async("history", payload, timeout))
+    return _calls.page(channel, await _client.call_async("history", payload, timeout))
 
 
 async def presence(channel: str, *, timeout: Optional[float] = None) -> Dict[str, bytes]:

@@ -28,6 +28,7 @@ class Server:
         self.websocket_extensions = self.extensions("websocket.")
         self.watchdog = Watchdog(self, control, config.get("block_seconds", 1.0))
         self.jobs = _jobs.Jobs(control, loop)
+        self.forked = False  # this is a child of the worker
         self.stopping = None  # a future, while the last streams end
         self.finished = loop.create_future()
         self.draining = False
@@ -102,6 +103,7 @@ class Server:
 
     def after_fork(self):
         """In a child that the application forked, on its only thread."""
+        self.forked = True
         for link in self.links:
             link.sock.close()
 

@@ -1,6 +1,7 @@
 """What the calls of the client module are on the wire, and their results."""
 from typing import Any, Dict, List, NamedTuple, Optional, Union
 
+from ._errors import Error, of_kind
 from ._stream import octets, text
 
 Data = Union[bytes, bytearray, memoryview, str]
@@ -12,22 +13,33 @@ class Position(NamedTuple):
     channel: str
     offset: int
     epoch: str
+    duplicate: bool = False  # it was published before, with the same idempotency key
 
 
 class Publication(NamedTuple):
     """What was published."""
 
     offset: int
+    epoch: str
+    time: float  # in seconds since 1970
     data: bytes
     event: str
+    publisher: str  # the user, if a client published it
 
 
 class History(NamedTuple):
-    """A part of the history of a channel, and where it ends now."""
+    """A part of the history of a channel."""
 
+    channel: str
     epoch: str
-    offset: int
+    offset: int  # of the newest publication
+    missing: int  # publications between since and the first of these that are lost; -1: nobody knows
     publications: List[Publication]
+
+    @property
+    def position(self) -> Position:
+        """The newest publication: since for the next call."""
+        return Position(self.channel, self.offset, self.epoch)
 
 
 def data_of(data):
@@ -38,15 +50,16 @@ def options(**given: Any) -> Dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def publish(channel, data, event, idempotency_key):
-    return text(channel, "channel"), data_of(data), options(event=event, idempotency_key=idempotency_key)
+def publish(channel, data, event, idempotency_key, ttl):
+    given = options(event=event, idempotency_key=idempotency_key, ttl=ttl)
+    return text(channel, "channel"), data_of(data), given
 
 
-def broadcast(channels, data, event, idempotency_key):
+def broadcast(channels, data, event, idempotency_key, ttl):
     if isinstance(channels, str):
         raise TypeError("channels must be several names: publish has one")
     names = [text(channel, "a channel") for channel in channels]
-    return names, data_of(data), options(event=event, idempotency_key=idempotency_key)
+    return names, data_of(data), options(event=event, idempotency_key=idempotency_key, ttl=ttl)
 
 
 def history(channel, since, limit, reverse):
@@ -63,13 +76,13 @@ def run(class_, name, payload, timeout):
 
 
 def position(channel: Optional[str], value) -> Position:
-    return Position(channel or value["channel"], value["offset"], value["epoch"])
+    return Position(channel or value["channel"], value["offset"], value["epoch"], value.get("duplicate", False))
 
 
-def positions(value):
-    return [position(None, v) for v in value]
+def positions(value) -> List[Union[Position, Error]]:
+    return [of_kind(*v["error"]) if v.get("error") else position(None, v) for v in value]
 
 
-def page(value):
-    publications = [Publication(p["offset"], p["data"], p.get("event") or "") for p in value["publications"]]
-    return History(value["epoch"], value["offset"], publications)
+def page(channel, value) -> History:
+    publications = [Publication(*(p.get(name) for name in Publication._fields)) for p in value["publications"]]
+    return History(channel, value["epoch"], value["offset"], value.get("missing", 0), publications)

@@ -1,5 +1,6 @@
 """One request or WebSocket of an ASGI application: what both kinds share."""
 import asyncio
+import os
 
 from . import _log
 from ._errors import ClientDisconnected
@@ -39,6 +40,8 @@ class Stream:
             if not self.over:
                 self.end("")
         finally:
+            if self.link.server.forked:
+                os._exit(0)  # a fork of the application's, that came here
             self.link.forget(self.sid)
 
     def end(self, reason):

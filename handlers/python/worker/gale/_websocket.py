@@ -19,32 +19,35 @@ class WebSocketStream(Stream):
         Stream.__init__(self, link, sid)
         self.phase = CONNECTING
         self.connected = False  # the application has received websocket.connect
-        self.messages = None  # a deque of messages that it has not received
+        self.messages = None  # a deque of messages that it has not received, with the bytes to give credit for
         self.parts = None  # of a message that is not complete
-        self.held = 0  # bytes of parts without credit, because whole messages wait
+        self.held = 0  # bytes of these parts that gale has no credit for, because whole messages wait
         self.farewell = None  # (code, reason): it is over
         self.head = None  # (status, headers) of a denial
 
     # What gale says.
 
     def incoming(self, data, more):
+        n = len(data) if type(data) is bytes or data.isascii() else size_of(data)
         if more or self.parts is not None:
+            self.held += n
             if self.parts is None:
                 self.parts = []
             self.parts.append(data)
-            if more:  # a large message flows although nobody can take it yet
-                self.held += size_of(data)
+            if more:
                 self.release()
                 return
             data = (b"" if type(data) is bytes else "").join(self.parts)
             self.parts = None
+            n, self.held = self.held, 0
         if self.messages is None:
             self.messages = deque()
-        self.messages.append(data)
+        self.messages.append((data, n))
         if self.waiters is not None:
             self.wake()
 
     def release(self):
+        """Gives credit for parts: a large message flows although nobody can take it yet."""
         if self.held and not self.messages:
             held, self.held = self.held, 0
             self.took(held)
@@ -66,10 +69,10 @@ class WebSocketStream(Stream):
             return {"type": "websocket.connect"}
         while True:
             if self.messages:
-                data = self.messages.popleft()
+                data, n = self.messages.popleft()
+                self.took(n)
                 if self.held:
                     self.release()
-                self.took(len(data) if type(data) is bytes or data.isascii() else size_of(data))
                 if type(data) is bytes:
                     return {"type": "websocket.receive", "bytes": data}
                 return {"type": "websocket.receive", "text": data}

@@ -7,10 +7,11 @@
 They are those of gale, without await. On the thread of an event loop they block
 everything that runs there: await gale.publish instead.
 """
-from typing import Dict, Iterable, List, Optional
+from typing import Dict, Iterable, List, Optional, Union
 
 from . import _calls, _client
 from ._calls import Data, History, Position
+from ._errors import Error
 
 __all__ = ["publish", "broadcast", "history", "presence", "run"]
 
@@ -21,10 +22,11 @@ def publish(
     *,
     event: Optional[str] = None,
     idempotency_key: Optional[str] = None,
+    ttl: Optional[float] = None,
     timeout: Optional[float] = None,
 ) -> Position:
     """Is gale.publish."""
-    payload = _calls.publish(channel, data, event, idempotency_key)
+    payload = _calls.publish(channel, data, event, idempotency_key, ttl)
     return _calls.position(channel, _client.call("publish", payload, timeout))
 
 
@@ -34,10 +36,11 @@ def broadcast(
     *,
     event: Optional[str] = None,
     idempotency_key: Optional[str] = None,
+    ttl: Optional[float] = None,
     timeout: Optional[float] = None,
-) -> List[Position]:
+) -> List[Union[Position, Error]]:
     """Is gale.broadcast."""
-    payload = _calls.broadcast(channels, data, event, idempotency_key)
+    payload = _calls.broadcast(channels, data, event, idempotency_key, ttl)
     return _calls.positions(_client.call("broadcast", payload, timeout))
 
 
@@ -50,7 +53,7 @@ def history(
     timeout: Optional[float] = None,
 ) -> History:
     """Is gale.history."""
-    return _calls.page(_client.call("history", _calls.history(channel, since, limit, reverse), timeout))
+    return _calls.page(channel, _client.call("history", _calls.history(channel, since, limit, reverse), timeout))
 
 
 def presence(channel: str, *, timeout: Optional[float] = None) -> Dict[str, bytes]:

@@ -87,7 +87,8 @@ class Worker:
             [python, "-c", BOOT],
             pass_fds=[3],
             stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             env={**os.environ, **(env or {})},
         )
         os.dup2(NULL, 3)
@@ -148,11 +149,14 @@ class Worker:
         """Ends the worker and returns what it wrote to stderr."""
         if self.process.poll() is None:
             self.stop()
-        return self.process.stderr.read().decode()
+        return self.process.stdout.read().decode()
+
+    def wait(self):
+        return self.process.wait(DEADLINE)
 
     def stop(self, seconds=5.0):
         self.control.send((4, seconds))
-        return self.process.wait(DEADLINE)
+        return self.wait()
 
     def __enter__(self):
         return self
@@ -161,7 +165,7 @@ class Worker:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        self.process.stderr.close()
+        self.process.stdout.close()
         self.control.sock.close()
         for link in self.links:
             link.sock.close()

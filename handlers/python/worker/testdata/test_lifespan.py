@@ -13,7 +13,7 @@ class Lifespan(unittest.TestCase):
         with Worker(app, start=False, **config) as w:
             f = w.control.next(READY, FAILED)
             self.assertEqual(f[0], FAILED, f)
-            self.assertEqual(w.process.wait(), 3)
+            self.assertEqual(w.wait(), 3)
             return f[1], f[2]
 
     def test_startup_state_and_shutdown(self):
@@ -23,7 +23,7 @@ class Lifespan(unittest.TestCase):
             self.assertEqual(bodies, [b"[('count', 0), ('shared', [])]", b"[('count', 0), ('shared', [1])]"])
             w.control.send((4, 5.0))
             self.assertEqual(w.control.next(STOPPED), (STOPPED, ""))
-            self.assertEqual(w.process.wait(), 0)
+            self.assertEqual(w.wait(), 0)
             self.assertEqual(w.log(), "")
 
     def test_startup_failed(self):
@@ -33,7 +33,7 @@ class Lifespan(unittest.TestCase):
         with Worker("lifespans:failing_late") as w:
             w.control.send((4, 5.0))
             self.assertEqual(w.control.next(STOPPED), (STOPPED, "not clean"))
-            self.assertEqual(w.process.wait(), 0)
+            self.assertEqual(w.wait(), 0)
 
     def test_applications_without_lifespan(self):
         for app in ("raising", "returning", "unknown", "http_only"):
@@ -52,10 +52,9 @@ class Lifespan(unittest.TestCase):
 
     def test_lifespan_that_ends_while_the_worker_serves(self):
         with Worker("lifespans:raising_late") as w:
-            self.assertIs(w.ready[2]["lifespan"], True)
             w.link.next(RESPONSE, sid=w.get())
             self.assertEqual(w.stop(), 0)
-            self.assertIn("while it serves", w.log())
+            self.assertIn("the application raised", w.log())
 
     def test_shutdown_that_only_returns(self):
         with Worker("lifespans:silent_end") as w:
@@ -68,11 +67,11 @@ class Life(unittest.TestCase):
             sid = w.get("/background")
             w.link.next(RESPONSE, sid=sid)
             w.control.send((4, 60.0), (3, 7))
-            self.assertEqual(w.control.next(PONG), (PONG, 7, 1))
+            self.assertEqual(w.control.next(PONG)[:3], (PONG, 7, 1))
             self.assertIsNone(w.process.poll())
             w.job("open", b"/background")
             self.assertEqual(w.control.next(STOPPED), (STOPPED, ""))
-            self.assertEqual(w.process.wait(), 0)
+            self.assertEqual(w.wait(), 0)
 
     def test_stop_has_a_deadline(self):
         with Worker("clauses:app") as w:
@@ -84,13 +83,13 @@ class Life(unittest.TestCase):
     def test_stop_before_the_application_is_there(self):
         with Worker("lifespans:never", start=False) as w:
             w.control.send((4, 1.0))
-            self.assertEqual(w.process.wait(), 0)
+            self.assertEqual(w.wait(), 0)
 
     def test_end_of_the_control_socket_ends_the_worker(self):
         with Worker("clauses:app") as w:
             w.get("/block", query=b"30")
             w.control.sock.close()
-            self.assertEqual(w.process.wait(), 1)
+            self.assertEqual(w.wait(), 1)
 
     def test_end_of_a_link_is_the_end_of_its_clients(self):
         with Worker("clauses:app") as w:
