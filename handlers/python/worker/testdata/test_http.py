@@ -188,16 +188,17 @@ class Clauses(unittest.TestCase):
 
     def test_head_leaves_when_the_body_is_late(self):
         sid = self.w.get("/slow_head")
-        self.assertEqual(self.replies(sid, 1), [(START, sid, 200, [], False, b"")])
+        self.assertEqual(self.replies(sid, 2), [(START, sid, 200, [], False, b""), (CHUNK, sid, b"", True)])
         self.w.job("open", b"/slow_head")
         self.assertEqual(self.replies(sid, 1), [(CHUNK, sid, b"late", False)])
 
     def test_stream(self):
         sid = self.w.get("/stream")
         self.assertEqual(
-            self.replies(sid, 4),
+            self.replies(sid, 5),
             [
                 (START, sid, 200, [(b"content-type", b"text/plain")], False, b""),
+                (CHUNK, sid, b"", True),
                 (CHUNK, sid, b"one", True),
                 (CHUNK, sid, b"two", True),
                 (CHUNK, sid, b"", False),
