@@ -195,11 +195,12 @@ class Clauses(unittest.TestCase):
     def test_stream(self):
         sid = self.w.get("/stream")
         self.assertEqual(
-            self.replies(sid, 5),
+            self.replies(sid, 6),
             [
                 (START, sid, 200, [(b"content-type", b"text/plain")], False, b""),
                 (CHUNK, sid, b"", True),
                 (CHUNK, sid, b"one", True),
+                (CHUNK, sid, b"", True),
                 (CHUNK, sid, b"two", True),
                 (CHUNK, sid, b"", False),
             ],
