@@ -56,6 +56,23 @@ async def app(scope, receive, send):
         await send({"type": "http.response.body", "body": b"%s %d" % (id, size)})
 `
 
+// killableWSGI is the same by WSGI, without WebSockets.
+const killableWSGI = `
+import time
+def app(environ, start_response):
+    id = environ["QUERY_STRING"].encode()
+    size = len(environ["wsgi.input"].read())
+    start_response("200 OK", [])
+    if environ["PATH_INFO"] == "/stream":
+        return stream(id)
+    return [b"%s %d" % (id, size)]
+def stream(id):
+    for n in range(40):
+        yield id + b"\n"
+        time.sleep(0.0005)
+    yield b"end"
+`
+
 // tally counts what became of requests.
 type tally struct{ whole, refused, cut, closed atomic.Int64 }
 
@@ -65,9 +82,14 @@ func TestKills(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("SKIPPED: it looks for processes in /proc")
 	}
-	kills := longtest.Count(8, 1000) / 2 // on each engine
+	t.Run("asgi", func(t *testing.T) { testKills(t, killable, longtest.Count(8, 1000)/2) })
+	t.Run("wsgi", func(t *testing.T) { testKills(t, killableWSGI, longtest.Count(2, 200)/2) })
+}
+
+// testKills kills so many workers of an application on each engine.
+func testKills(t *testing.T, source string, kills int) {
 	var h *Handler
-	config := application(t, killable)
+	config := application(t, source)
 	config.Workers, config.Lifespan = 3, "off"
 	config.Backoff, config.MaxBackoff = time.Millisecond, 2*time.Millisecond
 	config.Logger = slog.New(slog.DiscardHandler)
@@ -91,6 +113,9 @@ func TestKills(t *testing.T) {
 			clients.Go(func() { n.requests(ctx, t, s, id) })
 		}
 		for id := range 2 {
+			if source == killableWSGI {
+				break
+			}
 			clients.Go(func() { n.webSockets(ctx, t, s, id) })
 		}
 		for range kills {

@@ -20,8 +20,13 @@ import (
 // No request is dropped while workers are replaced, by a reload or because they have had
 // their share.
 func TestRenewalUnderLoad(t *testing.T) {
+	t.Run("asgi", func(t *testing.T) { testRenewal(t, killable) })
+	t.Run("wsgi", func(t *testing.T) { testRenewal(t, killableWSGI) })
+}
+
+func testRenewal(t *testing.T, source string) {
 	var h *Handler
-	config := application(t, killable)
+	config := application(t, source)
 	config.Workers, config.Lifespan, config.MaxRequests, config.Logger = 2, "off", 100, slog.New(slog.DiscardHandler)
 	reloads := longtest.Count(1, 50)
 	enginetest.Each(t, enginetest.Options{}, func(t *testing.T) asgi.Handler {
