@@ -125,7 +125,7 @@ func testKills(t *testing.T, source string, kills int) {
 		done()
 		clients.Wait()
 		t.Logf("%d kills: %d whole, %d refused, %d cut, %d closed", kills, n.whole.Load(), n.refused.Load(), n.cut.Load(), n.closed.Load())
-		if n.whole.Load() == 0 || n.refused.Load()+n.cut.Load()+n.closed.Load() == 0 {
+		if n.whole.Load() == 0 || kills > 2 && n.refused.Load()+n.cut.Load()+n.closed.Load() == 0 {
 			t.Error("the test tests nothing")
 		}
 		if err := s.Stop(); err != nil {

@@ -8,7 +8,7 @@ import socket
 import threading
 from collections import deque
 
-from . import _wire
+from . import _log, _wire
 from ._wire import CALL, CANCEL, DRAIN, JOB, LINK, PING, PONG, REPLY, STOP
 
 CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
@@ -79,6 +79,8 @@ class Control:
                 self._take(frame)
         except OSError:
             pass
+        except Exception as e:  # a fault of ours: a worker that obeys no more must not go on
+            _log.error("the control thread failed", exc=e)
         if not self.ended:
             os._exit(1)  # gale is gone, and with it the reason to be
 
