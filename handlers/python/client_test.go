@@ -15,8 +15,8 @@ import (
 	"github.com/gale-server/gale/handlers/internal/enginetest"
 )
 
-// client is an application that calls gale, and is called by it.
-const client = `
+// clientApp is an application that calls gale, and is called by it.
+const clientApp = `
 import gale
 
 @gale.job("count")
@@ -65,7 +65,7 @@ async def app(scope, receive, send):
 func TestClientModule(t *testing.T) {
 	var h *Handler
 	var news *hub.Hub
-	config := application(t, client)
+	config := application(t, clientApp)
 	config.Lifespan, config.Logger = "off", slog.New(slog.DiscardHandler)
 	enginetest.Each(t, enginetest.Options{}, func(t *testing.T) asgi.Handler {
 		config := config
