@@ -122,6 +122,9 @@ func TestClients(t *testing.T) {
 				continue
 			}
 			for name, run := range clients {
+				if !longtest.On() && name == "wrk" && engine != engineLoop {
+					continue // a second of all processors
+				}
 				t.Run(engine+"/"+name+"/"+form, func(t *testing.T) {
 					run(t, func() string { return startTarget(t, engine, form) })
 				})

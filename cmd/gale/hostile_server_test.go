@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,10 +40,10 @@ const victimSetup = "GALE_TEST_VICTIM"
 // setup is what a victim is told.
 type setup struct {
 	Engine  string
-	Short   bool   // timeouts of a few seconds, else such as no test waits for
-	Leaves  bool   // the end of a client's stream means that it is gone
-	Files   uint64 // limit of open files, if not 0
-	Mailbox int    // tasks that may wait
+	Timeout time.Duration // 0: such as no test waits for
+	Leaves  bool          // the end of a client's stream means that it is gone
+	Files   uint64        // limit of open files, if not 0
+	Mailbox int           // tasks that may wait
 	Drain   time.Duration
 	File    string // what /file answers
 }
@@ -129,10 +130,7 @@ func heap() uint64 {
 // of them can be blocked.
 func (s *setup) server(app *victim.Victim) (engine, error) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	moment := time.Hour
-	if s.Short {
-		moment = 2 * time.Second // honest clients keep to it, on a slow machine too
-	}
+	moment := cmp.Or(s.Timeout, time.Hour)
 	if s.Engine == engineNetHTTP {
 		return nethttp.NewServer(nethttp.Config{Handler: app, Logger: log, DrainTimeout: s.Drain, MailboxTasks: s.Mailbox,
 			HeadTimeout: moment, BodyRatePeriod: moment, WriteTimeout: moment, CloseTimeout: moment})
@@ -150,6 +148,7 @@ func (s *setup) server(app *victim.Victim) (engine, error) {
 // victimProcess is a victim as its attackers' side sees it.
 type victimProcess struct {
 	t       testing.TB
+	setup   setup
 	cmd     *exec.Cmd
 	addr    string
 	stdin   io.WriteCloser
@@ -167,7 +166,7 @@ func startVictim(t testing.TB, s setup) *victimProcess {
 		t.Fatal(err)
 	}
 	cmd := command(t, []string{victimSetup + "=" + string(config)})
-	v := &victimProcess{t: t, cmd: cmd, log: newWatchedBuffer()}
+	v := &victimProcess{t: t, setup: s, cmd: cmd, log: newWatchedBuffer()}
 	cmd.Stderr = v.log
 	if v.stdin, err = cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -189,6 +188,9 @@ func startVictim(t testing.TB, s setup) *victimProcess {
 	v.before = v.calm()
 	return v
 }
+
+// strict says what Target.Strict means of the victim.
+func (v *victimProcess) strict() bool { return v.setup.Engine == engineLoop && !v.setup.Leaves }
 
 // stop has the victim stop.
 func (v *victimProcess) stop() {
