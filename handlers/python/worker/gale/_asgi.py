@@ -1,6 +1,7 @@
 """Serves an ASGI application on one event loop: asyncio of the standard library, or uvloop."""
 import asyncio
 import gc
+import os
 import sys
 
 from . import _client, _jobs, _log
@@ -102,10 +103,15 @@ class Server:
         return self.watchdog.blocked()
 
     def after_fork(self):
-        """In a child that the application forked, on its only thread."""
+        """In a child that the application forked: it may not come back to the loop, which is the parent's."""
         self.forked = True
         for link in self.links:
+            link.closed = True
             link.sock.close()
+        leave = self.loop.call_soon(os._exit, 0)
+        ready = getattr(self.loop, "_ready", ())  # of asyncio: what would run before it, for a second time
+        for i in range(len(ready)):
+            ready[i] = leave
 
     # On the loop.
 

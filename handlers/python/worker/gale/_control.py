@@ -19,9 +19,12 @@ class Control:
     """Speaks with gale. Its methods may be called on any thread."""
 
     def __init__(self, sock):
-        # 3 is the first number that an application closes by mistake, or on purpose.
+        # 3 is the first number that an application closes by mistake, or on purpose: it
+        # stays open on nothing, so that no socket of ours gets it.
         self.sock = socket.socket(fileno=fcntl.fcntl(sock.fileno(), fcntl.F_DUPFD_CLOEXEC, 64))
-        sock.close()
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, sock.detach(), inheritable=False)
+        os.close(null)
         self.lock = threading.Lock()
         self.calls = {}
         self.ids = itertools.count(1)

@@ -5,7 +5,7 @@ import time
 import unittest
 
 from front import Worker
-from gale._wire import BLOCKED, CHUNK, END, FAILED, GONE, PONG, READY, RESPONSE, START, STOPPED
+from gale._wire import BLOCKED, END, FAILED, GONE, PONG, READY, RESPONSE, START, STOPPED
 
 
 class Lifespan(unittest.TestCase):
