@@ -155,7 +155,9 @@ for _ in range(5):
 say((4, 1.5, '  File "app.py", line 7, in view\n    time.sleep(1000)\n', "/slow"))
 until(3)
 say((3, 6, 1, 0.099))
-until(3)
+say((5, 1, "handlers", {"subscribe": False, "jobs": []}))
+until(7)
+print("still here", flush=True)
 say((3, 7, 1, 0.1))
 until(0)
 `)
@@ -164,6 +166,7 @@ until(0)
 	if w.process.Cause() != errBlocked {
 		t.Error(w.process.Cause())
 	}
+	p.log.wait(t, 1, "still here", "worker=1")
 	p.log.wait(t, 1, "is blocked", "worker=1", "seconds=1.5", "path=/slow")
 	p.log.wait(t, 1, "traceback", "line 7, in view")
 }

@@ -132,6 +132,29 @@ func TestJitter(t *testing.T) {
 	}
 }
 
+func TestNextStart(t *testing.T) {
+	w := new(worker)
+	for name, c := range map[string]struct {
+		watch  bool
+		slot   slot
+		starts bool
+	}{
+		"an empty slot":                         {false, slot{}, true},
+		"after failures":                        {false, slot{failures: 3, hopeless: true}, true},
+		"a worker":                              {false, slot{worker: w}, false},
+		"one that has had its share":            {false, slot{worker: w, tired: "age"}, true},
+		"after a crash of what is developed":    {true, slot{failures: 1}, true},
+		"what does not start, without a change": {true, slot{failures: 2, hopeless: true}, false},
+	} {
+		c.slot.pool = &pool{config: &Config{Watch: c.watch, Backoff: time.Millisecond, MaxBackoff: time.Millisecond}}
+		at, stop := c.slot.nextStart()
+		if (at != nil) != c.starts {
+			t.Errorf("%s: it starts: %t", name, at != nil)
+		}
+		stop()
+	}
+}
+
 // A reload replaces every worker; code that does not start replaces none.
 func TestReload(t *testing.T) {
 	wantNothingLeft(t)
