@@ -163,6 +163,30 @@ func (f *puppet) next() event {
 	}
 }
 
+// calm calls fn with what has come, until nothing does or no stream is left.
+func (f *puppet) calm(fn func(event)) {
+	for {
+		select {
+		case e := <-f.events:
+			fn(e)
+		case <-time.After(20 * time.Millisecond):
+			return
+		}
+	}
+}
+
+// waiting waits until so many exchanges wait for a worker.
+func (f *puppet) waiting(n int32) {
+	f.t.Helper()
+	deadline := time.Now().Add(longtest.Patience)
+	for f.h.waiting.waits.Load() != n {
+		if time.Now().After(deadline) {
+			f.t.Fatalf("%d wait, and not %d", f.h.waiting.waits.Load(), n)
+		}
+		time.Sleep(time.Millisecond) // a counter gives no signal
+	}
+}
+
 // want is the next frame, which must be of a kind. Its fields follow the stream.
 func (f *puppet) want(kind int) puppetStream {
 	f.t.Helper()
@@ -171,8 +195,29 @@ func (f *puppet) want(kind int) puppetStream {
 		f.t.Fatalf("a link has ended, where frame %d is wanted", kind)
 	}
 	if e.frame[0] != int64(kind) {
-		f.t.Fatalf("gale says %.200v, where frame %d is wanted", e.frame, kind)
+		f.t.Fatalf("gale says %v, where frame %d is wanted", short(e.frame), kind)
 	}
+	return f.stream(e)
+}
+
+// wantBehind is want, behind any credit.
+func (f *puppet) wantBehind(credit func(n int), kind int) puppetStream {
+	f.t.Helper()
+	for {
+		e := f.next()
+		if e.frame != nil && e.frame[0] == int64(wire.Credit) {
+			credit(int(e.frame[2].(int64)))
+			continue
+		}
+		if e.frame == nil || e.frame[0] != int64(kind) {
+			f.t.Fatalf("gale says %v, where frame %d is wanted", short(e.frame), kind)
+		}
+		return f.stream(e)
+	}
+}
+
+// stream is what a frame is about.
+func (f *puppet) stream(e event) puppetStream {
 	return puppetStream{f, e.link, e.frame[1].(int64), e.frame[2:]}
 }
 
@@ -309,6 +354,20 @@ func (c *client) all() string {
 	return string(c.got)
 }
 
+// errEnded is why a test has a worker end.
+var errEnded = errors.New("the test ends it")
+
+func soon() time.Time { return time.Now().Add(longtest.Patience) }
+
+func readFile(t testing.TB, path string) []byte {
+	t.Helper()
+	p, err := os.ReadFile(path)
+	if err != nil {
+		t.Error(err)
+	}
+	return p
+}
+
 func equal(t testing.TB, what string, got, want any) {
 	t.Helper()
 	if !reflect.DeepEqual(got, want) {
@@ -316,4 +375,7 @@ func equal(t testing.TB, what string, got, want any) {
 	}
 }
 
-func short(v any) string { return fmt.Sprintf("%.300v", v) }
+func short(v any) string {
+	text := fmt.Sprint(v)
+	return text[:min(len(text), 300)]
+}

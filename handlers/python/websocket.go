@@ -22,7 +22,7 @@ type webSocket struct {
 	accepted bool
 	denying  bool    // a response in place of the handshake has begun
 	waiter   *waiter // while there is no worker
-	parts    []byte  // of a message that has more
+	parts    []byte  // of a message that has more; else nil
 	isText   bool    // parts are
 
 	message asgi.WebSocketSend
@@ -114,16 +114,19 @@ func (w *webSocket) frame(f *wire.Frame) {
 
 // part sends a message, if this is the last part of it.
 func (w *webSocket) part(f *wire.Frame) error {
-	if len(w.parts) > 0 && f.IsText != w.isText {
+	if w.parts != nil && f.IsText != w.isText {
 		return &protocolError{"a message of two types"}
 	}
 	n := len(f.Data)
 	p := f.Data
-	if f.More || len(w.parts) > 0 {
+	if f.More || w.parts != nil {
 		if int64(len(w.parts)+n) > w.h.config.MaxMessageBytes {
 			return fmt.Errorf("python: the application sends a message of more than %d bytes", w.h.config.MaxMessageBytes)
 		}
 		w.isText = f.IsText
+		if w.parts == nil {
+			w.parts = []byte{}
+		}
 		w.parts = append(w.parts, p...)
 		if f.More {
 			return w.owe(n)
