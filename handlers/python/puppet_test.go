@@ -322,12 +322,9 @@ func get(t testing.TB, s *enginetest.Server, target string) *client {
 	return dial(t, s, "GET "+target+" HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
 }
 
-// leave ends the connection as a client does that is gone.
+// leave ends the connection, if it is open, as a client does that is gone.
 func (c *client) leave() {
-	c.t.Helper()
-	if err := c.Conn.(*net.TCPConn).SetLinger(0); err != nil {
-		c.t.Error(err)
-	}
+	_ = c.Conn.(*net.TCPConn).SetLinger(0)
 	_ = c.Close()
 }
 
