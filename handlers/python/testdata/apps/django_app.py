@@ -65,7 +65,6 @@ asgi = get_asgi_application()
 
 def channels():
     from channels.generic.websocket import AsyncWebsocketConsumer
-    from channels.layers import get_channel_layer  # noqa: F401
     from channels.routing import ProtocolTypeRouter, URLRouter
 
     class Echo(AsyncWebsocketConsumer):

@@ -94,7 +94,7 @@ class Exchange:
 
     __slots__ = (
         "server", "link", "sid", "environ", "body", "status", "headers", "length", "begun", "sent", "over",
-        "held", "held_at", "granted", "used", "gone", "taken", "file",
+        "held", "held_at", "granted", "used", "gone", "taken",
     )  # fmt: skip
 
     def __init__(self, server, link, sid, environ, body):
