@@ -91,13 +91,9 @@ func (h *Handler) Open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 	return nil
 }
 
-// isWSGI reports what the application is, as far as it is known.
-func (h *Handler) isWSGI() bool {
-	if ready := h.pool.ready(); len(ready) > 0 {
-		return ready[0].info.Mode == "wsgi"
-	}
-	return h.config.Mode == "wsgi"
-}
+// isWSGI reports what the application is: what the worker that was ready last has said,
+// also while none is.
+func (h *Handler) isWSGI() bool { return h.pool.wsgi.Load() || h.config.Mode == "wsgi" }
 
 // lifespan starts and stops the workers for a server.
 func (h *Handler) lifespan(ctx context.Context, _ *asgi.Scope, receive asgi.Receive, send asgi.Send) error {

@@ -32,6 +32,7 @@ type pool struct {
 	extensions         []string // of ASGI that gale offers
 	restBeforeWeighing time.Duration
 
+	wsgi    atomic.Bool               // what the worker that was ready last has
 	serving atomic.Pointer[[]*worker] // never nil; replaced as a whole under mu
 
 	// Of one life of the pool, from start to stop.
@@ -282,6 +283,7 @@ func (p *pool) swap(out, in *worker) {
 	came := in != nil && p.state != stopping
 	if came {
 		ready = append(ready, in)
+		p.wsgi.Store(in.info.Mode == "wsgi")
 		p.broken = nil
 	}
 	if came || at >= 0 {
