@@ -77,7 +77,7 @@ func TestBridgeHostile(t *testing.T) {
 	for _, mode := range []string{"asgi", "wsgi"} {
 		t.Run(mode, func(t *testing.T) {
 			bridge(t, mode, func(c *Config) { c.Threads = 64 }, "", func(t *testing.T, f *puppet, s *enginetest.Server) {
-				for round := range longtest.Count(15, 500) {
+				for round := range longtest.Count(15, 60) {
 					r := hostile{rand.New(rand.NewPCG(seed, uint64(round))), nil}
 					f.hostileRound(t, s, r, mode)
 				}

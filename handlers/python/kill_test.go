@@ -82,8 +82,8 @@ func TestKills(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("SKIPPED: it looks for processes in /proc")
 	}
-	t.Run("asgi", func(t *testing.T) { testKills(t, killable, longtest.Count(8, 1000)/2) })
-	t.Run("wsgi", func(t *testing.T) { testKills(t, killableWSGI, longtest.Count(2, 200)/2) })
+	t.Run("asgi", func(t *testing.T) { testKills(t, killable, longtest.Count(8, 50)/2) })
+	t.Run("wsgi", func(t *testing.T) { testKills(t, killableWSGI, longtest.Count(2, 10)/2) })
 }
 
 // testKills kills so many workers of an application on each engine.

@@ -28,7 +28,7 @@ func testRenewal(t *testing.T, source string) {
 	var h *Handler
 	config := application(t, source)
 	config.Workers, config.Lifespan, config.MaxRequests, config.Logger = 2, "off", 100, slog.New(slog.DiscardHandler)
-	reloads := longtest.Count(1, 50)
+	reloads := longtest.Count(1, 5)
 	enginetest.Each(t, enginetest.Options{}, func(t *testing.T) asgi.Handler {
 		var err error
 		if h, err = New(config); err != nil {
