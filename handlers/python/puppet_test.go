@@ -41,7 +41,6 @@ type event struct {
 
 type puppetLink struct {
 	conn net.Conn
-	seen int64
 }
 
 // puppetHandler is a Handler with a worker that the test plays. Its config may be changed by
@@ -140,15 +139,6 @@ func (f *puppet) read(conn net.Conn) ([]any, error) {
 		return nil, errors.New("no message")
 	}
 	return frames, nil
-}
-
-// stall has the worker read no link until the function that it returns is called.
-func (f *puppet) stall() (resume func()) {
-	reading := make(chan struct{})
-	f.mu.Lock()
-	f.reading = reading
-	f.mu.Unlock()
-	return sync.OnceFunc(func() { close(reading) })
 }
 
 // next is what gale says next.

@@ -33,7 +33,7 @@ func wantsModules(modules ...string) func() error {
 		}
 		for _, module := range modules {
 			if err := exec.Command(Python, "-c", "import "+module).Run(); err != nil {
-				return fmt.Errorf("Python has no module %s", module)
+				return fmt.Errorf("no module %s for %s", module, Python)
 			}
 		}
 		return nil
