@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/gale-server/gale/internal/longtest"
 )
 
 // pythonWith is an interpreter that has some modules.
@@ -122,6 +124,9 @@ func TestRunDjango(t *testing.T) {
 		"on nethttp": {[]string{folder, "--engine", "nethttp"}, "", "the Python application mysite.asgi:application of " + folder, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if name != "found" && !longtest.On() {
+				t.Skip("one of them is enough in the short run")
+			}
 			cmd := command(t, nil, append([]string{"run", "--port", "0", "--workers", "1", "--drain-timeout", "2s", "--python", python}, c.args...)...)
 			cmd.Dir = c.dir
 			p := serveCommand(t, cmd)

@@ -29,8 +29,8 @@ type site struct {
 }
 
 // framework tests an application of testdata/apps on each engine, in the interpreter of
-// the system, for which distributions have the modules. One of them is enough in the
-// short run.
+// the system, for which distributions have the modules. One engine is enough in the short
+// run, and so are the frameworks that no example has.
 func framework(t *testing.T, module, app string, test func(s site), needs ...string) {
 	interpreter := "/usr/bin/python3"
 	if err := exec.Command(interpreter, "-c", "import "+strings.Join(append(needs, "sys"), ",")).Run(); err != nil {
@@ -55,6 +55,13 @@ func framework(t *testing.T, module, app string, test func(s site), needs ...str
 		}
 		return h
 	}, func(t *testing.T, s *enginetest.Server) { test(site{t, s}) })
+}
+
+// leaveToExamples leaves a framework to the test of an example in the short run.
+func leaveToExamples(t *testing.T) {
+	if !longtest.On() {
+		t.Skip("in the short run, the example with this framework is enough")
+	}
 }
 
 func (s site) do(method, path, kind string, body io.Reader) (*http.Response, string) {
@@ -223,6 +230,7 @@ func TestFrameworkBottle(t *testing.T) {
 }
 
 func TestFrameworkFlask(t *testing.T) {
+	leaveToExamples(t)
 	framework(t, "flask_app", "app", func(s site) {
 		s.get("/?q=1", http.StatusOK, `"query":"1"`)
 		s.get("/error", http.StatusInternalServerError, "")
@@ -234,6 +242,7 @@ func TestFrameworkFlask(t *testing.T) {
 }
 
 func TestFrameworkDjango(t *testing.T) {
+	leaveToExamples(t)
 	for _, app := range []string{"wsgi", "asgi"} {
 		t.Run(app, func(t *testing.T) {
 			framework(t, "django_app", app, func(s site) {
@@ -250,6 +259,7 @@ func TestFrameworkDjango(t *testing.T) {
 }
 
 func TestFrameworkChannels(t *testing.T) {
+	leaveToExamples(t)
 	framework(t, "django_app", "channels", func(s site) {
 		s.get("/", http.StatusOK, `"path": "/"`)
 		ws := s.dial("/ws", "echo")

@@ -24,7 +24,9 @@ func (p *pool) tend() {
 		case <-tick.C:
 		}
 		for _, w := range p.all() {
-			w.control.ping()
+			if w.spoke.Load() { // before that, it waits for its greeting alone
+				w.control.ping()
+			}
 		}
 		for _, w := range p.ready() {
 			w.judge(time.Now())
