@@ -61,7 +61,7 @@ func TestWorkloads(t *testing.T) {
 		{"bulk --conns 4 --small 5 --interval 5ms --sizes 20000,1MiB --transfers http-down,http-up,ws-echo " + quick, bulks, 6 * 4 * 12},
 		{"bulk --conns 4 --small 0 --sizes 64KiB --transfers ws-up,ws-down " + quick, "gws,gale-event", 2 * 2 * 6},
 		{"files --conns 4 --sizes 1KiB,100KiB " + quick, "gale,nethttp,fasthttp", 3 * (2*6 + 4)},
-		{"files --conns 4 --sizes none --conditional=false --cold 30 " + quick, "gale", 7},
+		{"files --conns 4 --sizes none --conditional=false --cold 30 --rounds 1 --duration 500ms --warmup 10ms", "gale", 7},
 		{"cgi --conns 2 --programs shell,python " + quick, "nethttp,gale", 2 * 2 * 5},
 		{"python --conns 4 --cells asgi,websocket,polls --parked 20 " + quick, "gale-asgi", 2*5 + 2},
 		{"python --conns 4 --cells wsgi,wsgi-one " + quick, "gale-wsgi", 2 * 5},
