@@ -44,6 +44,10 @@ const defaultProcesses = 8
 // disk until all of it is there.
 const defaultBody = 256 << 20
 
+// lifespanTimeout is for servers with applications of Python, whose start and stop have
+// shorter timeouts of their own, one after the other.
+const lifespanTimeout = 10 * time.Minute
+
 // endWithin bounds the wait for what runs on the executor when the program ends.
 const endWithin = 5 * time.Second
 
@@ -77,7 +81,7 @@ func newMounts(mux *handlers.Mux, list []mount, h *hub.Hub, logger *slog.Logger,
 		}
 		m.add(one, served)
 	}
-	mux.Lifespan(lifecycle{m.start, m.stop}.handler())
+	mux.Lifespan(handlers.Lifespan(m.start, m.stop))
 	return m, nil
 }
 

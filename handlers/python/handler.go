@@ -85,7 +85,7 @@ func (h *Handler) Open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 		}
 		return h.openWebSocket(scope, x)
 	case asgi.ScopeLifespan:
-		return asgi.Goroutine(h.lifespan, nil).Open(scope, x)
+		return handlers.Lifespan(h.Start, h.Stop).Open(scope, x)
 	}
 	x.End(asgi.ErrUnsupportedScope)
 	return nil
@@ -94,31 +94,6 @@ func (h *Handler) Open(scope *asgi.Scope, x asgi.Exchange) asgi.Receiver {
 // isWSGI reports what the application is: what the worker that was ready last has said,
 // also while none is.
 func (h *Handler) isWSGI() bool { return h.pool.wsgi.Load() || h.config.Mode == "wsgi" }
-
-// lifespan starts and stops the workers for a server.
-func (h *Handler) lifespan(ctx context.Context, _ *asgi.Scope, receive asgi.Receive, send asgi.Send) error {
-	for {
-		ev, err := receive(ctx)
-		if err != nil {
-			return err
-		}
-		switch ev.(type) {
-		case *asgi.LifespanStartup:
-			if err := h.Start(ctx); err != nil {
-				return send(ctx, &asgi.LifespanStartupFailed{Message: err.Error()})
-			}
-			err = send(ctx, &asgi.LifespanStartupComplete{})
-		case *asgi.LifespanShutdown:
-			if err := h.Stop(ctx); err != nil {
-				return send(ctx, &asgi.LifespanShutdownFailed{Message: err.Error()})
-			}
-			return send(ctx, &asgi.LifespanShutdownComplete{})
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
 
 // drain tells the workers, once, that the server is about to stop.
 func (h *Handler) drain(ev *asgi.Drain) {
